@@ -41,7 +41,7 @@ class Parameter:
 class Symmetry:
     """A variational symmetry of the model's Lagrangian and the Noether charge that goes with it.
 
-    ``charge(t, state, p)`` (...,) is conserved when no non-conservative force acts; otherwise d(charge)/dt = ``balance(t, state, p)``
+    ``charge(t, y, p)`` (...,) is conserved when no non-conservative force acts; otherwise d(charge)/dt = ``balance(t, y, p)``
     (Noether 1918; with a generalised force f, dQ/dt = f . (xi - q' tau)). Per unit mass where mass divides out.
     """
 
@@ -78,7 +78,7 @@ class ForceModel:
     """A force pattern: a frozen record of functions. See the module for conventions.
 
     ``rhs(t, y, p)`` is the equation of motion; ``position(y, p)`` (..., 3) metres from the anchor; ``energy(y, p)`` joules for each
-    kilogram; ``report(values)`` the quantities of the JSON contract in its own units; ``guess(sighting, known)`` places to start a fit
+    kilogram; ``time_scale(p)`` (s) the shortest time in which the motion changes its course (1/omega); ``report(values)`` the quantities of the JSON contract in its own units; ``guess(sighting, known)`` places to start a fit
     from, best first; ``draw(rng)`` a synthetic truth. ``family`` is the recogniser's class: patterns of one family look alike.
     """
 
@@ -91,6 +91,7 @@ class ForceModel:
     rhs: Callable[[float | Floats, Floats, Values], Floats]
     position: Callable[[Floats, Values], Floats]
     energy: Callable[[Floats, Values], Floats]
+    time_scale: Callable[[Values], Floats]
     symmetries: tuple[Symmetry, ...]
     guess: Callable[[Sighting, Values], tuple[Start, ...]]
     draw: Callable[[np.random.Generator], Drawn]

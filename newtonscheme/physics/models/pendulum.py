@@ -1,0 +1,175 @@
+"""A pendulum: a bob on a string or rod, exact in the angle, with viscous and quadratic damping.
+
+theta'' = -w0^2 sin(theta) - 2 gamma theta' - b |theta'| theta'
+
+w0^2 = g (1 - rho V / m) / (L (1 + rho V / (2 m)) + 2 R^2 / (5 L)): buoyancy, added mass and the bob's own inertia (a solid sphere; Nelson &
+Olsson 1986, Am. J. Phys. 54, 112). The plane of the swing may be turned about the vertical by ``plane_angle``. The anchor is the pivot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...types import Floats, Sighting
+from ..force import Drawn, ForceModel, Parameter, Start, Symmetry, Values
+
+PARAMETERS = (
+    Parameter(name="theta", unit="rad", lower=-3.1, upper=3.1, prior_value=0.0, prior_sigma=1.0, initial="theta"),
+    Parameter(name="omega", unit="rad/s", lower=-60.0, upper=60.0, prior_value=0.0, prior_sigma=6.0, initial="omega"),
+    Parameter(name="length", unit="m", lower=0.01, upper=50.0, prior_value=0.7, prior_sigma=1.0, scale="log"),
+    Parameter(name="damping", unit="1/s", lower=0.0, upper=5.0, prior_value=0.0, prior_sigma=0.3),
+    Parameter(name="quadratic_damping", unit="1", lower=0.0, upper=2.0, prior_value=0.0, prior_sigma=0.03),
+    Parameter(name="plane_angle", unit="rad", lower=-1.2, upper=1.2, prior_value=0.0, prior_sigma=0.14),
+)
+GRID_PER_RESOLUTION = 3.0
+"""Trial frequencies for each Rayleigh width 2 pi / T: three find every peak of the sinusoid fit."""
+FALLBACK_AMPLITUDE = 0.25
+"""rad: a swing whose arc shows no curvature has some ordinary amplitude."""
+LARGEST_AMPLITUDE = 1.5
+"""rad: a start beyond a right angle is left to the fit."""
+N_FREQUENCIES = 2
+"""Best frequencies to start from: a short stretch of a swing leaves more than one plausible period."""
+
+
+def rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
+    """dy/dt for the state (theta, omega)."""
+    theta, omega = y[..., 0], y[..., 1]
+    dy = np.empty_like(y)
+    dy[..., 0] = omega
+    dy[..., 1] = -natural_frequency_squared(p) * np.sin(theta) + damping_acceleration(omega, p)
+    return dy
+
+
+def natural_frequency_squared(p: Values) -> Floats:
+    """(...,) w0^2 in 1/s^2."""
+    length, radius = np.asarray(p["length"]), 0.5 * np.asarray(p["diameter"])
+    displaced = p["air_density"] * np.pi * np.asarray(p["diameter"]) ** 3 / 6.0 / p["mass"]
+    return np.asarray(p["g"] * (1.0 - displaced) / (length * (1.0 + 0.5 * displaced) + 0.4 * radius**2 / length))
+
+
+def damping_acceleration(omega: Floats, p: Values) -> Floats:
+    """(...,) rad/s^2: what takes energy out of the swing."""
+    return -2.0 * p["damping"] * omega - p["quadratic_damping"] * np.abs(omega) * omega
+
+
+def position(y: Floats, p: Values) -> Floats:
+    """(..., 3) metres from the pivot."""
+    theta = y[..., 0]
+    across = p["length"] * np.sin(theta)
+    plane = p["plane_angle"]
+    return np.stack(np.broadcast_arrays(across * np.cos(plane), -p["length"] * np.cos(theta), across * np.sin(plane)), axis=-1)
+
+
+def energy(y: Floats, p: Values) -> Floats:
+    """J/kg at the bob's inertia: L^2 (theta'^2 / 2 - w0^2 cos theta)."""
+    return np.asarray(p["length"]) ** 2 * (0.5 * y[..., 1] ** 2 - natural_frequency_squared(p) * np.cos(y[..., 0]))
+
+
+SYMMETRIES = (
+    Symmetry(
+        name="energy", symmetry="time translation", unit="J/kg", charge=lambda t, y, p: energy(y, p),
+        balance=lambda t, y, p: np.asarray(p["length"]) ** 2 * y[..., 1] * damping_acceleration(y[..., 1], p),
+    ),
+)  # fmt: skip
+
+
+def guess(sighting: Sighting, known: Values) -> tuple[Start, ...]:
+    """Frequencies from the best sinusoids across, the pivot from the arc's curvature, the depth from L = g / w^2."""
+    t, plane = sighting.t, sighting.plane
+    starts = []
+    for omega, centre, a, b in _fit_sinusoids(t, plane[:, 0]):
+        for radius in _arc_radii(plane, centre):
+            amplitude = min(float(np.hypot(a, b)) / radius, LARGEST_AMPLITUDE)
+            natural = omega / _arithmetic_geometric_mean(1.0, np.cos(amplitude / 2.0))
+            length = float(known["length"]) if "length" in known else float(known["g"]) / natural**2
+            bottom = float(np.median(plane[:, 1] + radius * (np.cos(np.clip((plane[:, 0] - centre) / radius, -1.4, 1.4)) - 1.0)))
+            sine = np.clip(a / radius, -0.98, 0.98)
+            values = {
+                "theta": float(np.arcsin(sine)), "omega": float(b * omega / radius / np.sqrt(1 - sine**2)), "length": length,
+                "damping": 0.02, "quadratic_damping": 0.005, "plane_angle": 0.0,
+            }  # fmt: skip
+            starts.append(Start(anchor=(centre, bottom + radius), depth=length / radius, values=values))
+    return tuple(starts)
+
+
+def _fit_sinusoids(t: Floats, x: Floats) -> list[tuple[float, float, float, float]]:
+    """The best (omega, centre, a, b) of x = centre + a cos(omega t) + b sin(omega t), best first."""
+    span, step = float(t[-1] - t[0]), float(np.median(np.diff(t)))
+    top = min(0.5 * np.pi / step, 40.0)
+    n_grid = int(np.clip(GRID_PER_RESOLUTION * top * span / (2 * np.pi), 60, 4000))
+    grid = np.linspace(0.25 * 2 * np.pi / span, max(top, 0.6 * 2 * np.pi / span), n_grid)
+    phase = grid[:, None] * t
+    basis = np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase)], axis=-1)
+    normal = np.swapaxes(basis, 1, 2) @ basis + 1e-9 * len(t) * np.eye(3)
+    solved = np.linalg.solve(normal, (np.swapaxes(basis, 1, 2) @ x)[..., None])[..., 0]
+    cost = np.sum((x - np.einsum("gnk,gk->gn", basis, solved)) ** 2, axis=1)
+    inner = np.flatnonzero((cost[1:-1] <= cost[:-2]) & (cost[1:-1] <= cost[2:])) + 1
+    best = inner[np.argsort(cost[inner])][:N_FREQUENCIES] if len(inner) else np.array([int(np.argmin(cost))])
+    return [(float(grid[i]), *(float(c) for c in solved[i])) for i in best]
+
+
+def _arc_radii(plane: Floats, centre: float) -> list[float]:
+    """Radii of the arc on the plane: from its curvature where it has one, and from an ordinary amplitude."""
+    x, y = plane[:, 0] - centre, plane[:, 1]
+    reach = float(np.max(np.abs(x))) or 1e-6
+    radii = []
+    algebraic = np.column_stack([2 * x, 2 * y, np.ones_like(x)])
+    solved = np.linalg.lstsq(algebraic, x * x + y * y, rcond=None)[0]
+    square = solved[2] + solved[0] ** 2 + solved[1] ** 2
+    if square > 0 and solved[1] > np.median(y) and np.sqrt(square) > reach / np.sin(LARGEST_AMPLITUDE):
+        radii.append(float(np.sqrt(square)))
+    curvature = float(np.polynomial.polynomial.polyfit(x, y, 2)[2])
+    if curvature > 0 and 0.5 / curvature > reach / np.sin(LARGEST_AMPLITUDE):
+        radii.append(0.5 / curvature)
+    radii.append(reach / FALLBACK_AMPLITUDE)
+    return [r for i, r in enumerate(radii) if all(abs(np.log(r / other)) > 0.15 for other in radii[:i])]
+
+
+def _arithmetic_geometric_mean(a: Floats | float, b: Floats | float) -> Floats:
+    """AGM(a, b), quadratically convergent: five rounds give double precision for amplitudes up to 179 degrees."""
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    for _ in range(6):
+        x, y = 0.5 * (x + y), np.sqrt(x * y)
+    return x
+
+
+def report(values: Values) -> dict[str, tuple[Floats, str]]:
+    """g, length, damping, the amplitude (from the energy) and the actual period T = T0 / AGM(1, cos(amplitude / 2)) at the segment's start."""
+    w2 = natural_frequency_squared(values)
+    cosine = np.cos(values["theta"]) - 0.5 * np.asarray(values["omega"]) ** 2 / w2
+    amplitude = np.arccos(np.clip(cosine, -1.0, 1.0))
+    period = 2 * np.pi / np.sqrt(w2) / _arithmetic_geometric_mean(1.0, np.maximum(np.cos(amplitude / 2.0), 1e-9))
+    return {
+        "g": (np.asarray(values["g"]), "m/s^2"), "length": (np.asarray(values["length"]), "m"), "damping": (np.asarray(values["damping"]), "1/s"),
+        "amplitude_deg": (np.rad2deg(amplitude), "deg"), "period": (period, "s"),
+    }  # fmt: skip
+
+
+def draw(rng: np.random.Generator) -> Drawn:
+    """A bob on 0.15 to 2.5 m of string, released anywhere in a swing of 3 to 75 degrees, watched for 0.4 to 10 periods."""
+    length = float(np.exp(rng.uniform(np.log(0.15), np.log(2.5))))
+    diameter = float(np.clip(length * rng.uniform(0.03, 0.2), 0.01, 0.2))
+    density = float(np.clip(np.exp(rng.normal(np.log(1000.0), 1.0)), 60.0, 8000.0))
+    w0, amplitude, phase = np.sqrt(9.80665 / length), np.deg2rad(rng.uniform(3.0, 75.0)), rng.uniform(0, 2 * np.pi)
+    released = rng.random() < 0.3
+    theta = amplitude * np.cos(phase) if not released else amplitude * rng.choice([-1.0, 1.0])
+    omega = 0.0 if released else -np.sign(np.sin(phase)) * w0 * np.sqrt(max(2 * (np.cos(theta) - np.cos(amplitude)), 0.0))
+    values = {
+        "g": 9.80665, "air_density": rng.uniform(1.1, 1.29), "diameter": diameter, "mass": density * np.pi * diameter**3 / 6.0,
+        "theta": theta, "omega": omega, "length": length, "damping": float(np.exp(rng.uniform(np.log(0.001), np.log(0.15)))),
+        "quadratic_damping": float(np.exp(rng.uniform(np.log(0.0005), np.log(0.03)))), "plane_angle": float(np.clip(rng.normal(0.0, 0.12), -0.5, 0.5)),
+    }  # fmt: skip
+    periods = float(np.exp(rng.uniform(np.log(0.4), np.log(10.0))))
+    return Drawn(values={name: float(value) for name, value in values.items()}, duration=float(np.clip(periods * 2 * np.pi / w0, 0.4, 12.0)))
+
+
+def time_scale(p: Values) -> Floats:
+    """(...,) s: one over the natural frequency."""
+    return np.asarray(1.0 / np.sqrt(natural_frequency_squared(p)))
+
+
+MODEL = ForceModel(
+    name="pendulum", family="pendulum", summary="bob on a string or rod: exact angle, viscous and quadratic damping",
+    state=("theta", "omega"), parameters=PARAMETERS, anchor="pivot", rhs=rhs, position=position, energy=energy,
+    time_scale=time_scale, symmetries=SYMMETRIES, guess=guess, draw=draw, report=report,
+)  # fmt: skip
