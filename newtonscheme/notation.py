@@ -1,0 +1,125 @@
+"""How numbers, uncertainties and names are written and read: one home for every text that people see.
+
+Uncertainties are given to two significant digits and the value to the same decimal place (GUM, JCGM 100:2008, 7.2.6).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from os import PathLike, fsencode
+
+from .errors import UsageError
+from .types import Quantity
+
+SIGMA_DIGITS = 2
+"""Significant digits of an uncertainty (JCGM 100:2008, 7.2.6: at most two)."""
+PLAIN_DIGITS = 4
+"""Significant digits of a number that comes without an uncertainty."""
+BARE_SIGMA_SHARE = 0.01
+"""A ruler given as a bare value is believed to 1 %: what a careful hand gets with a tape measure or a click on the screen."""
+LARGEST_PLAIN, SMALLEST_PLAIN = 1e6, 1e-4
+"""Outside of these a number is written with a power of ten."""
+
+UNIT_SYMBOLS = {"deg": "°", "m/s^2": "m/s²", "m/s2": "m/s²", "kg/m^3": "kg/m³", "1": "", "rad/s": "rad/s"}
+"""How a unit of the report is shown to people, where the two differ."""
+
+_MEASURE = re.compile(r"\s*(?P<value>[^±%]+?)\s*(?:(?:±|\+-|\+/-)\s*(?P<sigma>[^±%]+?)\s*(?P<percent>%)?)?\s*")
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def format_quantity(quantity: Quantity) -> str:
+    """A value with its uncertainty and unit, as in ``9.81 ± 0.02 m/s²``; without the uncertainty where it is exact or unknown."""
+    return format_measure(quantity.value, quantity.sigma, quantity.unit)
+
+
+def format_measure(value: float, sigma: float, unit: str = "") -> str:
+    """``value ± sigma unit``, sigma to two significant digits and the value to the same place."""
+    symbol = UNIT_SYMBOLS.get(unit, unit)
+    tail = symbol if symbol == "°" or not symbol else f" {symbol}"
+    if not math.isfinite(value):
+        return "unknown"
+    if not math.isfinite(sigma) or sigma <= 0:
+        return f"{format_number(value)}{tail}"
+    size = max(abs(value), sigma)
+    if size >= LARGEST_PLAIN or size < SMALLEST_PLAIN:
+        exponent = math.floor(math.log10(size))
+        return f"({_to_place(value / 10**exponent, sigma / 10**exponent)}) × 10^{exponent}{tail}"
+    text = _to_place(value, sigma)
+    return f"({text}){tail}" if tail == "°" else f"{text}{tail}"
+
+
+def format_number(value: float, digits: int = PLAIN_DIGITS) -> str:
+    """A number to ``digits`` significant digits, without an exponent where people would not use one."""
+    if not math.isfinite(value):
+        return "unknown"
+    if value == 0:
+        return "0"
+    if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+        return f"{value:.{digits - 1}e}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_percent(share: float) -> str:
+    """A share as a percentage that never rounds to a certainty it does not have."""
+    if not math.isfinite(share):
+        return "unknown"
+    percent = 100.0 * share
+    if 0.0 < percent < 1.0:
+        return "< 1 %"
+    if 99.0 < percent < 100.0:
+        return "> 99 %"
+    return f"{percent:.0f} %"
+
+
+def parse_measure(text: float | str) -> tuple[float, float]:
+    """Value and standard uncertainty of a ruler: ``VALUE``, ``VALUE±SIGMA``, ``VALUE+-SIGMA`` or ``VALUE±P%``.
+
+    A bare value gets `BARE_SIGMA_SHARE` of itself.
+
+    Raises:
+        UsageError: the text is none of these, the value is not positive, or the sigma is negative.
+    """
+    found = _MEASURE.fullmatch(str(text))
+    try:
+        if found is None:
+            raise ValueError
+        value = float(found["value"])
+        sigma = BARE_SIGMA_SHARE * value if found["sigma"] is None else float(found["sigma"])
+    except ValueError:
+        raise UsageError(f"found {printable(str(text))!r}, needed VALUE, VALUE±SIGMA or VALUE±P%") from None
+    if found["percent"]:
+        sigma *= value / 100.0
+    if not (math.isfinite(value) and value > 0 and math.isfinite(sigma) and sigma >= 0):
+        raise UsageError(f"found {printable(str(text))!r}, needed a value above 0 with an uncertainty of at least 0")
+    return value, sigma
+
+
+def printable(text: str) -> str:
+    r"""The text with everything escaped that could move a cursor, hide or reorder it: control, format and undecodable characters.
+
+    A byte that is not UTF-8 (Python's surrogate escape) shows as ``\xNN``.
+    """
+    return "".join(character if unicodedata.category(character) not in _UNSAFE_CATEGORIES else _escape(character) for character in text)
+
+
+def printable_path(path: str | PathLike[str]) -> str:
+    r"""A path as valid Unicode: a byte that is not UTF-8 becomes ``\xNN``."""
+    return fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _to_place(value: float, sigma: float) -> str:
+    places = SIGMA_DIGITS - 1 - math.floor(math.log10(sigma))
+    places = SIGMA_DIGITS - 1 - math.floor(math.log10(round(sigma, places)))
+    shown = max(0, places)
+    return f"{round(value, places):.{shown}f} ± {round(sigma, places):.{shown}f}"
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode() if code <= 0xFFFF else f"\\U{code:08x}"
