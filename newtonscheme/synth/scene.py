@@ -189,14 +189,12 @@ def _solve_path(model: ForceModel, values: Mapping[str, float], laws: Mapping[st
     rhs = _lawful_rhs(model, values, laws)
 
     def path(t: Floats) -> Floats:
-        late = t >= 0
         states = np.empty((len(t), len(start)))
-        for rows in (np.flatnonzero(late), np.flatnonzero(~late)[::-1]):
-            if len(rows) == 0:
-                continue
-            stretch = (0.0, float(t[rows[-1]]) or end)
-            solution = solve_ivp(rhs, stretch, start, method="DOP853", t_eval=t[rows], rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE)
-            states[rows] = solution.y.T
+        for rows in (np.flatnonzero(t >= 0), np.flatnonzero(t < 0)[::-1]):
+            if len(rows):
+                stretch = (0.0, float(t[rows[-1]]))
+                solution = solve_ivp(rhs, stretch, start, method="DOP853", t_eval=t[rows], rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE)
+                states[rows] = solution.y.T
         return model.position(states, values)
 
     return path
