@@ -5,10 +5,14 @@ Uncertainties are given to two significant digits and the value to the same deci
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from os import PathLike, fsencode
+from typing import SupportsFloat
 
 from .errors import UsageError
 from .types import Quantity
@@ -17,6 +21,11 @@ SIGMA_DIGITS = 2
 """Significant digits of an uncertainty (JCGM 100:2008, 7.2.6: at most two)."""
 PLAIN_DIGITS = 4
 """Significant digits of a number that comes without an uncertainty."""
+SIGNIFICANT_DIGITS = 10
+"""Digits of a number in a file: 1e-7 px across an 8K picture and 1 us in an hour, far below what any video can show, and few enough
+that rounding in the last bits of a sum (another processor, another number of threads) does not change the file."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
+"""A text cell that starts with one of these is a formula to a spreadsheet (OWASP, CSV injection)."""
 BARE_SIGMA_SHARE = 0.01
 """A ruler given as a bare value is believed to 1 %: what a careful hand gets with a tape measure or a click on the screen."""
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e6, 1e-4
@@ -75,6 +84,30 @@ def format_percent(share: float) -> str:
     return f"{percent:.0f} %"
 
 
+def rounded(value: float) -> float | None:
+    """The number to `SIGNIFICANT_DIGITS`, as files have it; None where it is not finite."""
+    if not math.isfinite(value):
+        return None
+    # Adding zero turns -0.0 into 0.0.
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0
+
+
+def number_text(value: SupportsFloat) -> str:
+    """The number to `SIGNIFICANT_DIGITS` as text, whole ones without a point; empty where it is not finite."""
+    number = rounded(float(value))
+    if number is None:
+        return ""
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def delimited(rows: Iterable[Sequence[object]], delimiter: str) -> str:
+    """Rows as delimited text: numbers as `number_text`, None empty, text guarded against being read as a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
 def parse_measure(text: float | str) -> tuple[float, float]:
     """Value and standard uncertainty of a ruler: ``VALUE``, ``VALUE±SIGMA``, ``VALUE+-SIGMA`` or ``VALUE±P%``.
 
@@ -116,6 +149,14 @@ def _to_place(value: float, sigma: float) -> str:
     places = SIGMA_DIGITS - 1 - math.floor(math.log10(round(sigma, places)))
     shown = max(0, places)
     return f"{round(value, places):.{shown}f} ± {round(sigma, places):.{shown}f}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return number_text(value) if isinstance(value, SupportsFloat) else str(value)
 
 
 def _escape(character: str) -> str:

@@ -1,0 +1,135 @@
+"""A `Report` in a few lines of plain words: what was seen, what it is taken for, how sure that is, and where it goes."""
+
+from __future__ import annotations
+
+from .notation import format_measure, format_number, format_percent, format_quantity, printable, printable_path
+from .types import Fit, Forecast, Quantity, Report, Stability
+
+SOURCE_WORDS = {
+    "assumed": "assumed",
+    "measured": "measured",
+    "derived": "derived",
+    "catalogue": "from the catalogue",
+    "user": "given",
+}
+SCALE_WORDS = {
+    "gravity": "gravity as the ruler",
+    "object": "the object's size as the ruler",
+    "length": "the given length as the ruler",
+    "user": "given",
+    "joint": "all rulers together",
+}
+STOP_WORDS = {"horizon": "at the horizon", "ground": "on the ground", "left_frame": "as it leaves the picture"}
+VERDICT_WORDS = {
+    "stable": "stable: one pattern holds",
+    "drifting": "drifting: the pattern slowly stops to hold",
+    "broken": "broken: the pattern does not hold",
+    "too_short": "too short to tell",
+}
+TOLD_OTHER_TRACKS = 3
+"""More other objects than these are counted, not listed."""
+
+
+def summarise(report: Report) -> str:
+    """The summary as text, a label and its words on each line."""
+    rows = summary_rows(report)
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"{label:<{width}}  {words}" for label, words in rows)
+
+
+def summary_rows(report: Report) -> tuple[tuple[str, str], ...]:
+    """The summary as (label, words) pairs, a label being empty where it would repeat itself; nothing in it can move a cursor."""
+    rows = [("video", _video(report)), ("seen", _seen(report))]
+    rows += [("pattern", _pattern(report)), ("object", _object(report)), ("scale", _scale(report))]
+    rows += _parameters(report)
+    rows += [("stability", words) for words in _stability(report.stability, report.fit)]
+    if report.forecast is not None:
+        rows.append(("forecast", _forecast(report.forecast)))
+    if report.score is not None:
+        rows.append(("score", _score(report)))
+    if report.refusal is not None:
+        rows.append(("refused", f"{report.refusal.message} ({report.refusal.reason})"))
+    rows += [("warning", f"{notice.message} ({notice.code})") for notice in report.notices]
+    return tuple((label if row == 0 or label != rows[row - 1][0] else "", printable(words)) for row, (label, words) in enumerate(rows) if words)
+
+
+def pattern_words(name: str | None) -> str:
+    """The name of a pattern as people say it."""
+    return "unknown" if name is None else name.replace("_", " ")
+
+
+def parameter_words(name: str, quantity: Quantity) -> str:
+    """A parameter with its uncertainty and source, as in ``g 9.81 ± 0.02 m/s² (measured)``."""
+    words = name.removesuffix("_deg").removesuffix("_rps").replace("_", " ")
+    return f"{words} {format_quantity(quantity)} ({SOURCE_WORDS[quantity.source]})"
+
+
+def _video(report: Report) -> str:
+    video = report.video
+    clock = f"{format_number(video.duration)} s at {format_number(video.fps)} fps"
+    damage = "".join(f", {count} {kind}" for kind, count in video.damage.items() if count)
+    return f"{printable_path(video.path)}: {video.width_px} x {video.height_px} px, {video.n_frames} frames, {clock}{damage}"
+
+
+def _seen(report: Report) -> str:
+    t, others = report.track.t, len(report.other_tracks)
+    beside = f"; {others} other object{'s' if others > 1 else ''} moved" if others else ""
+    if not len(t):
+        return f"nothing that could be followed{beside}"
+    used = report.track.t[report.used]
+    fitted = f", {len(used)} of them used, {used[0]:.2f} to {used[-1]:.2f} s" if len(used) else ", none of them used"
+    return f"one object in {len(t)} frames, {t[0]:.2f} to {t[-1]:.2f} s{fitted}{beside}"
+
+
+def _pattern(report: Report) -> str:
+    pattern = report.pattern
+    fit = "" if report.fit is None or report.fit.pattern == pattern.name else f"; fitted as {pattern_words(report.fit.pattern)}"
+    return f"{pattern_words(pattern.name)} ({format_percent(pattern.probability)}){fit}"
+
+
+def _object(report: Report) -> str:
+    body = report.body
+    if body is None:
+        return "not recognised"
+    label = "none of the catalogue" if body.label is None else f"{body.label} ({format_percent(body.probability)})"
+    told = [("mass", body.mass), ("diameter", body.diameter)]
+    return ", ".join([label, *(parameter_words(name, quantity) for name, quantity in told if quantity is not None)])
+
+
+def _scale(report: Report) -> str:
+    scale = report.scale
+    if scale is None:
+        return "unknown"
+    rulers = ", ".join(f"{ruler.name} {format_measure(ruler.px_per_m, ruler.sigma)}" for ruler in scale.rulers)
+    apart = f" (each alone: {rulers})" if len(scale.rulers) > 1 else ""
+    return f"{format_measure(scale.px_per_m, scale.sigma)} px for each metre, {SCALE_WORDS[scale.source]}{apart}"
+
+
+def _parameters(report: Report) -> list[tuple[str, str]]:
+    return [("motion", parameter_words(name, quantity)) for name, quantity in report.parameters.items()]
+
+
+def _stability(stability: Stability, fit: Fit | None) -> list[str]:
+    charges = ", ".join(f"{charge.name.replace('_', ' ')} {charge.drift_sigma:.1f} sigma" for charge in stability.charges)
+    balance = f"; balance of charges: {charges}" if charges else ""
+    bounds = [f"at the edge of its range: {', '.join(fit.at_bound)}"] if fit is not None and fit.at_bound else []
+    return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds]
+
+
+def _forecast(forecast: Forecast) -> str:
+    if not len(forecast.t):
+        return f"ends at once, {STOP_WORDS[forecast.stop]}"
+    (u, v), half = forecast.centre_px[-1], 0.5 * (forecast.upper_px[-1] - forecast.lower_px[-1])
+    x, y, z = forecast.position[-1]
+    band = f"{format_percent(forecast.level)} band ± {format_number(half[0], 2)} and ± {format_number(half[1], 2)} px"
+    metres = f"({x:.2f}, {y:.2f}, {z:.2f}) m"
+    return f"at {forecast.t[-1]:.2f} s ({u:.1f}, {v:.1f}) px, {band}, {metres}; ends {STOP_WORDS[forecast.stop]}"
+
+
+def _score(report: Report) -> str:
+    score = report.score
+    if score is None:
+        return ""
+    away = f"{format_number(score.rms_px, 3)} px rms over the part that was not used"
+    share = f"{format_number(100.0 * score.rms_share_of_path, 2)} % of its path"
+    return f"{away} ({share}), {format_number(score.final_px, 3)} px at its end; {format_percent(score.coverage)} of the samples in the band"
