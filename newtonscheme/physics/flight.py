@@ -18,6 +18,11 @@ STATE = ("x", "y", "z", "vx", "vy", "vz")
 MIN_ACCELERATION_SHARE = 0.02
 """A start needs a depth: where a track hardly accelerates, gravity is taken to have bent it by this share of its length at least."""
 
+MIN_SIZES = 4
+"""Fewer apparent sizes do not show a trend."""
+MAX_APPROACH = 1.5
+"""A start with a depth that changes more than 4.5-fold is a mistaken size, not a motion."""
+
 
 def effective_gravity(p: Values) -> Floats:
     """(...,) m/s^2: gravity less buoyancy over inertia with added mass."""
@@ -38,8 +43,7 @@ def _displaced_share(p: Values) -> Floats:
 def air_acceleration(y: Floats, p: Values) -> Floats:
     """(..., 3) m/s^2: what drag and, where ``p`` has ``lift_x`` etc., Magnus lift add to gravity."""
     v = y[..., 3:]
-    speed = np.sqrt(np.einsum("...i,...i->...", v, v))
-    kappa = drag_length(p) * speed
+    kappa = (p["drag_length"] if "drag_length" in p else drag_length(p)) * np.sqrt(np.einsum("...i,...i->...", v, v))
     acceleration = -(kappa * p["drag_coefficient"])[..., None] * v
     if "lift_x" in p:
         lx, ly, lz = p["lift_x"], p["lift_y"], p["lift_z"]
@@ -55,8 +59,13 @@ def flight_rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
     dy = np.empty_like(y)
     dy[..., :3] = y[..., 3:]
     dy[..., 3:] = air_acceleration(y, p)
-    dy[..., 4] -= effective_gravity(p)
+    dy[..., 4] -= p["effective_gravity"] if "effective_gravity" in p else effective_gravity(p)
     return dy
+
+
+def prepare_flight(p: Values) -> dict[str, Floats]:
+    """What does not change along the path: gravity less buoyancy, and the drag length."""
+    return {"drag_length": drag_length(p), "effective_gravity": effective_gravity(p)}
 
 
 def flight_position(y: Floats, p: Values) -> Floats:
@@ -100,9 +109,12 @@ FLIGHT_SYMMETRIES = (
 def guess_flight(sighting: Sighting, known: Values) -> tuple[Start, ...]:
     """Starts from a quadratic through the plane: gravity over the apparent acceleration is the depth.
 
-    Where a depth follows from a known diameter it makes a second start, for tracks too short or too straight to show gravity.
+    The apparent size says how the depth changes; the plane is stretched by it first. Where a depth follows from a known diameter it
+    makes a second start, for tracks too short or too straight to show gravity.
     """
-    t, plane = sighting.t, sighting.plane
+    t = sighting.t
+    approach = _approach_rate(sighting)
+    plane = sighting.plane * np.exp(-approach * t)[:, None]
     basis = np.vander(t, 3, increasing=True)
     weight = 1.0 / np.maximum(sighting.sigma, 1e-12)
     coefficients = np.linalg.lstsq(basis * weight[:, None], plane * weight[:, None], rcond=None)[0]
@@ -114,9 +126,20 @@ def guess_flight(sighting: Sighting, known: Values) -> tuple[Start, ...]:
     if "diameter" in known and radius > 0:
         depths.append(0.5 * float(known["diameter"]) / float(radius))
     return tuple(
-        Start(anchor=(anchor[0], anchor[1]), depth=depth, values={"vx": velocity[0] * depth, "vy": velocity[1] * depth, "vz": 0.0})
+        Start(
+            anchor=(anchor[0], anchor[1]), depth=depth, values={"vx": velocity[0] * depth, "vy": velocity[1] * depth, "vz": approach * depth}
+        )
         for depth in depths
-    )
+    )  # fmt: skip
+
+
+def _approach_rate(sighting: Sighting) -> float:
+    """1/s: the relative growth of the apparent size, a straight line through its logarithm; 0 where it was not measured."""
+    seen = np.isfinite(sighting.angular_radius) & (sighting.angular_radius > 0)
+    if np.sum(seen) < MIN_SIZES or sighting.t[-1] <= 0:
+        return 0.0
+    rate = np.polyfit(sighting.t[seen], np.log(sighting.angular_radius[seen]), 1)[0]
+    return float(np.clip(rate, -MAX_APPROACH / sighting.t[-1], MAX_APPROACH / sighting.t[-1]))
 
 
 def report_flight(values: Values) -> dict[str, tuple[Floats, str]]:

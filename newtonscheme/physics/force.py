@@ -77,9 +77,12 @@ class Drawn:
 class ForceModel:
     """A force pattern: a frozen record of functions. See the module for conventions.
 
-    ``rhs(t, y, p)`` is the equation of motion; ``position(y, p)`` (..., 3) metres from the anchor; ``energy(y, p)`` joules for each
-    kilogram; ``time_scale(p)`` (s) the shortest time in which the motion changes its course (1/omega); ``report(values)`` the quantities of the JSON contract in its own units; ``guess(sighting, known)`` places to start a fit
-    from, best first; ``draw(rng)`` a synthetic truth. ``family`` is the recogniser's class: patterns of one family look alike.
+    ``family`` is the recogniser's class: patterns of one family look alike. ``rhs(t, y, p)`` is the equation of motion, ``position(y, p)``
+    (..., 3) metres from the anchor, ``energy(y, p)`` joules for each kilogram, ``time_scale(p)`` (s) the shortest time in which the motion
+    changes its course (1/omega). ``prepare(p)`` are constants of the motion that ``rhs`` would otherwise compute at every step; it may
+    rely on neither being there. ``guess(sighting, known)`` are places to start a fit from, best first; ``draw(rng)`` a synthetic truth.
+    ``report(values)`` are the quantities of the JSON contract with their units, and ``law_spread`` what the disagreement of published
+    laws adds to their sigmas.
     """
 
     name: str
@@ -96,6 +99,8 @@ class ForceModel:
     guess: Callable[[Sighting, Values], tuple[Start, ...]]
     draw: Callable[[np.random.Generator], Drawn]
     report: Callable[[Values], dict[str, tuple[Floats, str]]]
+    law_spread: Callable[[Values], dict[str, float]] = lambda values: {}
+    prepare: Callable[[Values], dict[str, Floats]] = lambda values: {}
 
     def initial_state(self, p: Values) -> Floats:
         """(..., k) the state at the segment's start; components that no parameter starts are zero."""

@@ -23,10 +23,11 @@ def solve_many(model: ForceModel, p: Values, t: Floats) -> Floats:
     Fixed-step RK4 on a coarse grid with cubic Hermite dense output; the grid is the same for all sets, so that differences between
     neighbouring sets are smooth. ``p`` holds scalars or (B,) arrays.
     """
+    p = {**p, **model.prepare(p)}
     y = model.initial_state(p)
     y = y[None] if y.ndim == 1 else y
     t_end = max(float(t[-1]), 1e-9)
-    h_max = float(np.min(model.time_scale(p))) / STEPS_PER_TIME_SCALE
+    h_max = _common_time_scale(model.time_scale(p)) / STEPS_PER_TIME_SCALE
     n_steps = int(np.clip(np.ceil(t_end / max(h_max, t_end / MAX_STEPS)), 4, MAX_STEPS))
     h = t_end / n_steps
     nodes, slopes = np.empty((n_steps + 1, *y.shape)), np.empty((n_steps + 1, *y.shape))
@@ -36,6 +37,13 @@ def solve_many(model: ForceModel, p: Values, t: Floats) -> Floats:
             slopes[i], nodes[i + 1] = _rk4_step(model.rhs, i * h, nodes[i], h, p)
         slopes[n_steps] = model.rhs(t_end, nodes[n_steps], p)
         return _interpolate(nodes, slopes, t, h)
+
+
+def _common_time_scale(time_scale: Floats) -> float:
+    """One time scale for all sets: the shortest, but no set that has run away makes the others pay more than threefold."""
+    scales = np.atleast_1d(time_scale)
+    scales = scales[np.isfinite(scales) & (scales > 0)]
+    return max(float(np.min(scales)), float(np.median(scales)) / 3.0) if len(scales) else np.inf
 
 
 def _rk4_step(rhs: Callable[..., Floats], t: float, y: Floats, h: float, p: Values) -> tuple[Floats, Floats]:
@@ -64,6 +72,7 @@ def solve_one(model: ForceModel, p: Values, t: Floats) -> tuple[Floats, str]:
     """
     from scipy.integrate import solve_ivp
 
+    p = {**p, **model.prepare(p)}
     y0 = model.initial_state(p)
     states = np.full((len(t), len(y0)), np.nan)
     if len(t) == 0:

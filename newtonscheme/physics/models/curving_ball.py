@@ -10,7 +10,7 @@ import numpy as np
 
 from ...types import Floats, Sighting
 from ..flight import (
-    FLIGHT_SYMMETRIES, STATE, flight_energy, flight_position, flight_rhs, flight_time_scale, guess_flight, report_flight,
+    FLIGHT_SYMMETRIES, STATE, flight_energy, flight_position, flight_rhs, flight_time_scale, guess_flight, prepare_flight, report_flight,
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter, Start, Values
 
@@ -83,15 +83,32 @@ def report(values: Values) -> dict[str, tuple[Floats, str]]:
 
 
 def spin_parameter(lift: Floats) -> Floats:
-    """S = R w_perp / v from CL = S / (2.02 S + 0.98), inverted, where the law is not yet flat (Stepanek 1988, Am. J. Phys. 56, 138).
+    """S = R w_perp / v, the mean of two published laws inverted (see `invert_lift_laws`)."""
+    return np.mean(invert_lift_laws(lift), axis=0)
 
-    The law saturates at CL = 0.495: beyond S = 1 the lift hardly tells the spin, so S is given as at most 1.
+
+def invert_lift_laws(lift: Floats) -> tuple[Floats, Floats]:
+    """S of two laws: CL = S / (2.02 S + 0.98) (tennis: Stepanek 1988, Am. J. Phys. 56, 138) and CL = 1.12 S / (0.583 + 2.333 S)
+    (baseball: Nathan 2008, Am. J. Phys. 76, 119).
+
+    Both saturate near CL = 0.48: close to it the lift hardly tells the spin, so S is given as at most 1.
     """
-    return np.clip(0.98 * lift / np.maximum(1.0 - 2.02 * lift, 1e-6), 0.0, 1.0)
+    tennis = 0.98 * lift / np.maximum(1.0 - 2.02 * lift, 1e-6)
+    baseball = 0.583 * lift / np.maximum(1.12 - 2.333 * lift, 1e-6)
+    return np.clip(tennis, 0.0, 1.0), np.clip(baseball, 0.0, 1.0)
+
+
+def law_spread(values: Values) -> dict[str, float]:
+    """What the disagreement of the lift laws adds to the spin's sigma: half their difference, a quarter of the value at least."""
+    quantities = report(values)
+    tennis, baseball = invert_lift_laws(quantities["lift_coefficient"][0])
+    spin, mean = float(quantities["spin_rate_rps"][0][0]), float(np.mean([tennis, baseball]))
+    return {"spin_rate_rps": max(0.25 * spin, 0.5 * abs(float(tennis[0] - baseball[0])) / max(mean, 1e-9) * spin)}
 
 
 MODEL = ForceModel(
     name="curving_ball", family="free_flight", summary="spinning ball: gravity, air drag and the Magnus force",
     state=STATE, parameters=PARAMETERS, anchor="body", rhs=flight_rhs, position=flight_position, energy=flight_energy,
     time_scale=flight_time_scale, symmetries=FLIGHT_SYMMETRIES, guess=guess, draw=draw, report=report,
+    law_spread=law_spread, prepare=prepare_flight,
 )  # fmt: skip

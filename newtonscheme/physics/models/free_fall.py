@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..flight import (
-    FLIGHT_SYMMETRIES, STATE, flight_energy, flight_position, flight_rhs, flight_time_scale, guess_flight, report_flight,
+    FLIGHT_SYMMETRIES, STATE, flight_energy, flight_position, flight_rhs, flight_time_scale, guess_flight, prepare_flight, report_flight,
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter
 
@@ -46,5 +46,5 @@ def _watched(vy: float, rng: np.random.Generator) -> float:
 MODEL = ForceModel(
     name="free_fall", family="free_flight", summary="drop, toss or throw: gravity, buoyancy and air drag",
     state=STATE, parameters=PARAMETERS, anchor="body", rhs=flight_rhs, position=flight_position, energy=flight_energy,
-    time_scale=flight_time_scale, symmetries=FLIGHT_SYMMETRIES, guess=guess_flight, draw=draw, report=report_flight,
+    time_scale=flight_time_scale, symmetries=FLIGHT_SYMMETRIES, guess=guess_flight, draw=draw, report=report_flight, prepare=prepare_flight,
 )  # fmt: skip

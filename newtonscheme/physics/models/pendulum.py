@@ -23,8 +23,10 @@ PARAMETERS = (
 )
 GRID_PER_RESOLUTION = 3.0
 """Trial frequencies for each Rayleigh width 2 pi / T: three find every peak of the sinusoid fit."""
-FALLBACK_AMPLITUDE = 0.25
-"""rad: a swing whose arc shows no curvature has some ordinary amplitude."""
+TRIAL_AMPLITUDES = (0.15, 0.5)
+"""rad: a swing whose arc shows no clear curvature has some ordinary amplitude."""
+LOWEST_PERIODS = 0.15
+"""The slowest swing to try shows this share of its period."""
 LARGEST_AMPLITUDE = 1.5
 """rad: a start beyond a right angle is left to the fit."""
 N_FREQUENCIES = 2
@@ -34,10 +36,16 @@ N_FREQUENCIES = 2
 def rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
     """dy/dt for the state (theta, omega)."""
     theta, omega = y[..., 0], y[..., 1]
+    w2 = p["natural_frequency_squared"] if "natural_frequency_squared" in p else natural_frequency_squared(p)
     dy = np.empty_like(y)
     dy[..., 0] = omega
-    dy[..., 1] = -natural_frequency_squared(p) * np.sin(theta) + damping_acceleration(omega, p)
+    dy[..., 1] = damping_acceleration(omega, p) - w2 * np.sin(theta)
     return dy
+
+
+def prepare(p: Values) -> dict[str, Floats]:
+    """w0^2, which does not change along the path."""
+    return {"natural_frequency_squared": natural_frequency_squared(p)}
 
 
 def natural_frequency_squared(p: Values) -> Floats:
@@ -49,7 +57,7 @@ def natural_frequency_squared(p: Values) -> Floats:
 
 def damping_acceleration(omega: Floats, p: Values) -> Floats:
     """(...,) rad/s^2: what takes energy out of the swing."""
-    return -2.0 * p["damping"] * omega - p["quadratic_damping"] * np.abs(omega) * omega
+    return -omega * (2.0 * p["damping"] + p["quadratic_damping"] * np.abs(omega))
 
 
 def position(y: Floats, p: Values) -> Floats:
@@ -74,55 +82,57 @@ SYMMETRIES = (
 
 
 def guess(sighting: Sighting, known: Values) -> tuple[Start, ...]:
-    """Frequencies from the best sinusoids across, the pivot from the arc's curvature, the depth from L = g / w^2."""
+    """The arc's centre from its shape, then the angle's own sinusoid about the vertical, then the depth from L = g / w0^2."""
     t, plane = sighting.t, sighting.plane
     starts = []
-    for omega, centre, a, b in _fit_sinusoids(t, plane[:, 0]):
-        for radius in _arc_radii(plane, centre):
-            amplitude = min(float(np.hypot(a, b)) / radius, LARGEST_AMPLITUDE)
+    for centre, height, radius in _find_arcs(t, plane):
+        theta = np.arctan2(plane[:, 0] - centre, height - plane[:, 1])
+        for omega, _, a, b in _fit_sinusoids(t, theta, offset=False):
+            amplitude = min(float(np.hypot(a, b)), LARGEST_AMPLITUDE)
             natural = omega / _arithmetic_geometric_mean(1.0, np.cos(amplitude / 2.0))
             length = float(known["length"]) if "length" in known else float(known["g"]) / natural**2
-            bottom = float(np.median(plane[:, 1] + radius * (np.cos(np.clip((plane[:, 0] - centre) / radius, -1.4, 1.4)) - 1.0)))
-            sine = np.clip(a / radius, -0.98, 0.98)
-            values = {
-                "theta": float(np.arcsin(sine)), "omega": float(b * omega / radius / np.sqrt(1 - sine**2)), "length": length,
-                "damping": 0.02, "quadratic_damping": 0.005, "plane_angle": 0.0,
-            }  # fmt: skip
-            starts.append(Start(anchor=(centre, bottom + radius), depth=length / radius, values=values))
+            values = {"theta": a, "omega": b * omega, "length": length, "damping": 0.02, "quadratic_damping": 0.005, "plane_angle": 0.0}
+            starts.append(Start(anchor=(centre, height), depth=length / radius, values=values))
     return tuple(starts)
 
 
-def _fit_sinusoids(t: Floats, x: Floats) -> list[tuple[float, float, float, float]]:
-    """The best (omega, centre, a, b) of x = centre + a cos(omega t) + b sin(omega t), best first."""
+def _find_arcs(t: Floats, plane: Floats) -> list[tuple[float, float, float]]:
+    """Candidate (centre, height, radius) of the swing on the plane: the circle through the path, then arcs about each sinusoid's centre."""
+    x, y = plane[:, 0], plane[:, 1]
+    reach = 0.5 * float(np.ptp(x)) or 1e-6
+    arcs = []
+    origin = np.array([np.mean(x), np.mean(y)])
+    algebraic = np.column_stack([2 * (x - origin[0]), 2 * (y - origin[1]), np.ones_like(x)])
+    squares = (x - origin[0]) ** 2 + (y - origin[1]) ** 2
+    cx, cy, rest = np.linalg.lstsq(algebraic, squares, rcond=None)[0]
+    if rest + cx**2 + cy**2 > 0 and cy > 0:
+        arcs.append((origin[0] + cx, origin[1] + cy, float(np.sqrt(rest + cx**2 + cy**2))))
+    for _, centre, _, _ in _fit_sinusoids(t, x, offset=True):
+        curvature = float(np.polynomial.polynomial.polyfit(x - centre, y, 2)[2])
+        radii = [reach / amplitude for amplitude in TRIAL_AMPLITUDES]
+        radii += [0.5 / curvature] if curvature > 0 and 0.5 / curvature > reach / np.sin(LARGEST_AMPLITUDE) else []
+        for radius in radii:
+            drop = np.sqrt(np.maximum(radius**2 - (x - centre) ** 2, 0.0))
+            arcs.append((centre, float(np.median(y + drop)), radius))
+    return arcs
+
+
+def _fit_sinusoids(t: Floats, x: Floats, *, offset: bool) -> list[tuple[float, float, float, float]]:
+    """The best (omega, centre, a, b) of x = centre + a cos(omega t) + b sin(omega t), best first; without offset the centre is 0."""
     span, step = float(t[-1] - t[0]), float(np.median(np.diff(t)))
-    top = min(0.5 * np.pi / step, 40.0)
+    low = LOWEST_PERIODS * 2 * np.pi / span
+    top = max(min(0.5 * np.pi / step, 40.0), 2.0 * low)
     n_grid = int(np.clip(GRID_PER_RESOLUTION * top * span / (2 * np.pi), 60, 4000))
-    grid = np.linspace(0.25 * 2 * np.pi / span, max(top, 0.6 * 2 * np.pi / span), n_grid)
+    grid = np.linspace(low, top, n_grid)
     phase = grid[:, None] * t
-    basis = np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase)], axis=-1)
-    normal = np.swapaxes(basis, 1, 2) @ basis + 1e-9 * len(t) * np.eye(3)
-    solved = np.linalg.solve(normal, (np.swapaxes(basis, 1, 2) @ x)[..., None])[..., 0]
+    columns = [np.cos(phase), np.sin(phase)] + ([np.ones_like(phase)] if offset else [])
+    basis = np.stack(columns, axis=-1)
+    turned = np.swapaxes(basis, 1, 2)
+    solved = np.linalg.solve(turned @ basis + 1e-9 * len(t) * np.eye(len(columns)), (turned @ x)[..., None])[..., 0]
     cost = np.sum((x - np.einsum("gnk,gk->gn", basis, solved)) ** 2, axis=1)
     inner = np.flatnonzero((cost[1:-1] <= cost[:-2]) & (cost[1:-1] <= cost[2:])) + 1
     best = inner[np.argsort(cost[inner])][:N_FREQUENCIES] if len(inner) else np.array([int(np.argmin(cost))])
-    return [(float(grid[i]), *(float(c) for c in solved[i])) for i in best]
-
-
-def _arc_radii(plane: Floats, centre: float) -> list[float]:
-    """Radii of the arc on the plane: from its curvature where it has one, and from an ordinary amplitude."""
-    x, y = plane[:, 0] - centre, plane[:, 1]
-    reach = float(np.max(np.abs(x))) or 1e-6
-    radii = []
-    algebraic = np.column_stack([2 * x, 2 * y, np.ones_like(x)])
-    solved = np.linalg.lstsq(algebraic, x * x + y * y, rcond=None)[0]
-    square = solved[2] + solved[0] ** 2 + solved[1] ** 2
-    if square > 0 and solved[1] > np.median(y) and np.sqrt(square) > reach / np.sin(LARGEST_AMPLITUDE):
-        radii.append(float(np.sqrt(square)))
-    curvature = float(np.polynomial.polynomial.polyfit(x, y, 2)[2])
-    if curvature > 0 and 0.5 / curvature > reach / np.sin(LARGEST_AMPLITUDE):
-        radii.append(0.5 / curvature)
-    radii.append(reach / FALLBACK_AMPLITUDE)
-    return [r for i, r in enumerate(radii) if all(abs(np.log(r / other)) > 0.15 for other in radii[:i])]
+    return [(float(grid[i]), float(solved[i][2]) if offset else 0.0, float(solved[i][0]), float(solved[i][1])) for i in best]
 
 
 def _arithmetic_geometric_mean(a: Floats | float, b: Floats | float) -> Floats:
@@ -172,4 +182,5 @@ MODEL = ForceModel(
     name="pendulum", family="pendulum", summary="bob on a string or rod: exact angle, viscous and quadratic damping",
     state=("theta", "omega"), parameters=PARAMETERS, anchor="pivot", rhs=rhs, position=position, energy=energy,
     time_scale=time_scale, symmetries=SYMMETRIES, guess=guess, draw=draw, report=report,
+    prepare=prepare,
 )  # fmt: skip

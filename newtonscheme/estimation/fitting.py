@@ -1,0 +1,415 @@
+"""Fits a force pattern to a track through the camera: one robust weighted least squares over u, v and apparent radius.
+
+Levenberg-Marquardt (Marquardt 1963) with a whole Jacobian, and several damping factors, evaluated in one batched integration. The noise
+is found along the way: its scale over the track's own sigmas, outliers by Student-t weights (Lange, Little & Taylor 1989), its
+correlation in time by whitening with the AR(1) that the residuals show.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
+from .parameters import (
+    NORMAL_LOG, Known, Problem, place_start, predict_image, prior_log_norm, prior_residuals, state_problem, unpack, with_out_of_plane_prior,
+)  # fmt: skip
+
+STUDENT_DOF = 5.0
+"""Tails of the per-sample noise: 5 keeps 95 % efficiency on Gaussian noise and bounds the pull of an outlier."""
+NOISE_PRIOR_DOF = 4.0
+"""The track's own sigmas count as this many residuals in the noise scale, so that six samples do not claim to know it."""
+CORRELATION_PRIOR_SAMPLES = 12.0
+"""The track's own correlation counts as this many residuals."""
+MAX_CORRELATION = 0.95
+STEP = 1e-6
+"""Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
+DAMPINGS = np.array([1e-3, 0.1, 10.0, 1e3])
+"""Multiples of the current damping tried at once: one batched integration costs the same as a single one."""
+SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 25, 6
+STARTS_KEPT, MAX_STARTS = 3, 10
+"""Starts that are followed after a first look at the cost of all, and those followed where these misfit."""
+LOCAL_REACH, LOCAL_SHRINKAGE = 3, 0.72
+"""A quadratic through seven neighbours leaves 0.72 of the middle sample's noise (1 - 7/21 = 0.52 of its variance)."""
+MISFIT = 2.0
+"""An optimum whose noise is this many times that of the samples' neighbours is a wrong one, or the wrong pattern: try other starts."""
+ANNEALING, MAX_STAGES = 0.2, 9
+"""Each stage of a descent from afar takes the noise to be a fifth of the misfit: 9 stages span six orders of magnitude."""
+NOISE_ROUNDS = 3
+CONVERGED = 1e-5
+"""Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples."""
+MIN_SAMPLES = 5
+"""Five centres are ten numbers for the six of a flight: fewer cannot be told from anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """How residuals are weighed: Student-t weights (n, 2) for centre and radius, noise scales, lag-one correlation."""
+
+    weights: Floats
+    scale: float
+    radius_scale: float
+    correlation: float
+
+
+def fit_pattern(
+    track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False
+) -> Fit:
+    """Match ``pattern`` to the whole of ``track``.
+
+    Args:
+        track: At least `MIN_SAMPLES` samples; gaps are fine.
+        pattern: A name of the registry.
+        camera: The prior camera.
+        body: The object hypothesis (priors on size, mass and drag coefficient).
+        known: Gravity, air and rulers.
+        near: A fit of the same pattern to begin from in place of the model's own starts.
+        screening: Stop at a rougher optimum: enough to rank patterns and to grow segments.
+
+    Returns:
+        The fit; ``success`` is False, with a message, where none was found. Never raises on data.
+    """
+    problem = state_problem(track, pattern, camera, body, known)
+    if len(track) < MIN_SAMPLES:
+        return _failed(problem, track, f"{len(track)} samples; a fit of {pattern} needs {MIN_SAMPLES}")
+    weighing = _first_weighing(problem)
+    starts = _find_starts(problem, track, known, near)
+    theta, problem, cost = _follow_starts(problem, starts, weighing)
+    if theta is None:
+        return _failed(problem, track, f"no start of {pattern} could be integrated")
+    for _ in range(1 if screening else NOISE_ROUNDS):
+        weighing = _weigh(problem, theta, track)
+        theta, cost = _descend(problem, theta, weighing, REFIT_ITERATIONS if screening else FIT_ITERATIONS)
+    return _conclude(problem, theta, _weigh(problem, theta, track), track)
+
+
+def _first_weighing(problem: Problem) -> _Weighing:
+    """Weights before any fit: the noise scale that a quadratic through each sample's neighbours leaves."""
+    n = len(problem.t)
+    reach = min(LOCAL_REACH, (n - 1) // 2)
+    left = np.zeros((n, 2))
+    for i in range(n):
+        j = slice(max(0, i - reach), min(n, i + reach + 1))
+        basis = np.vander((problem.t[j] - problem.t[i]) / max(np.ptp(problem.t[j]), 1e-9), 3)
+        fitted = basis @ np.linalg.lstsq(basis, problem.observed[j, :2], rcond=None)[0]
+        left[i] = (problem.observed[j, :2] - fitted)[i - j.start]
+    white = np.einsum("nij,nj->ni", problem.whitening, left) / LOCAL_SHRINKAGE
+    scale = max(1.0, 1.4826 * float(np.median(np.abs(white))))
+    return _Weighing(np.ones((n, 2)), scale, 1.0, 0.0)
+
+
+def _find_starts(problem: Problem, track: Track, known: Known, near: Fit | None) -> Floats:
+    """(s, m) coordinates to begin from."""
+    if near is not None and near.success and near.pattern == problem.model.name:
+        moved = dict(zip(near.names, near.estimate, strict=True))
+        theta = np.array([moved.get(name, value) for name, value in zip(problem.names, problem.prior_value, strict=True)])
+        if near.track.t[0] != track.t[0]:
+            theta = _shift_start(problem, theta, float(track.t[0] - near.track.t[0]))
+        return np.clip(theta, problem.lower + 1e-12, problem.upper - 1e-12)[None]
+    from ..camera import make_sighting
+
+    values = {"g": problem.setting.entries["g"].value}
+    if known.length is not None:
+        values["length"] = known.length.value
+    if problem.body.diameter is not None:
+        values["diameter"] = problem.body.diameter.value
+    starts = problem.model.guess(make_sighting(track, problem.camera), values)
+    return np.array([place_start(problem, start) for start in starts])
+
+
+def _shift_start(problem: Problem, theta: Floats, later: float) -> Floats:
+    """The same motion described from another first sample: the state is carried there, and with it a body's anchor."""
+    if later < 0:
+        return theta
+    from ..physics.integration import solve_many
+
+    model = problem.model
+    p = unpack(problem, theta[None])
+    state = solve_many(model, p, np.array([0.0, later]))[0, 1]
+    moved = theta.copy()
+    for q in model.parameters:
+        if q.initial is not None and q.name in problem.names:
+            moved[problem.names.index(q.name)] = state[model.state.index(q.initial)]
+    if model.anchor == "body":
+        image, scale = predict_image(problem, theta[None], np.array([0.0, later]))
+        moved[problem.names.index("anchor_u_px")], moved[problem.names.index("anchor_v_px")] = image[0, 1, :2]
+        if "px_per_m" in problem.names:
+            moved[problem.names.index("px_per_m")] = math.log(max(scale[0, 1], 1e-9))
+    return moved
+
+
+def _follow_starts(problem: Problem, starts: Floats, weighing: _Weighing) -> tuple[Floats | None, Problem, float]:
+    """The best optimum over the starts: a look at all, a few steps from the best, the winner to the end; then the rest if it misfits."""
+    problem = with_out_of_plane_prior(problem, starts[0])
+    costs = _cost(problem, starts, weighing)
+    order = [i for i in np.argsort(costs, kind="stable") if np.isfinite(costs[i])]
+    best: Floats | None = None
+    cost = math.inf
+    for batch in (order[:STARTS_KEPT], order[STARTS_KEPT:MAX_STARTS]):
+        followed = [_anneal(problem, starts[i], weighing) for i in batch]
+        if not followed:
+            break
+        theta, _ = min(followed, key=lambda pair: pair[1])
+        problem = with_out_of_plane_prior(problem, theta)
+        theta, reached = _descend(problem, theta, weighing, FIT_ITERATIONS)
+        if reached < cost:
+            best, cost = theta, reached
+        if cost < MISFIT**2 * len(problem.t):
+            break
+    return best, problem, cost
+
+
+def _anneal(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Floats, float]:
+    """A descent in stages, each with the noise taken to be a share of the misfit so far.
+
+    Far from the optimum a misfit of a thousand sigmas would push size, tilt and lens anywhere; with the noise of the misfit's own size
+    their priors hold until the motion fits.
+    """
+    scale = math.inf
+    for _ in range(MAX_STAGES):
+        image, _ = predict_image(problem, theta[None])
+        centre, radius = _standardise(problem, image, _Weighing(weighing.weights, 1.0, 1.0, 0.0))
+        misfit = math.sqrt(float(np.median(np.sum(centre[0] ** 2, axis=1)))) if np.all(np.isfinite(image)) else math.inf
+        if not math.isfinite(misfit) or max(ANNEALING * misfit, weighing.scale) >= scale:
+            break
+        scale = max(ANNEALING * misfit, weighing.scale)
+        radius_scale = max(1.0, ANNEALING * math.sqrt(float(np.median(radius[0] ** 2))))
+        theta, _ = _descend(problem, theta, replace(weighing, scale=scale, radius_scale=radius_scale), SCREEN_ITERATIONS)
+        if scale <= weighing.scale:
+            break
+    return theta, float(_cost(problem, theta[None], weighing)[0])
+
+
+def _rows(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
+    """(B, rows) everything whose squares are summed: whitened, weighed data and priors. Non-finite sets become huge."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        image, scale = predict_image(problem, theta)
+        centre, radius = _standardise(problem, image, weighing)
+        white = _decorrelate(problem, centre, weighing.correlation)
+        rows = np.concatenate([white.reshape(len(theta), -1), radius, prior_residuals(problem, theta, scale)], axis=1)
+    return np.where(np.isfinite(rows), np.clip(rows, -1e8, 1e8), 1e8)
+
+
+def _standardise(problem: Problem, image: Floats, weighing: _Weighing) -> tuple[Floats, Floats]:
+    """Residuals over their sigmas times the root of their weights: centre (B, n, 2), radius (B, n), zero where not measured."""
+    left = problem.observed - image
+    centre = np.einsum("nij,bnj->bni", problem.whitening, left[..., :2]) * (np.sqrt(weighing.weights[:, :1]) / weighing.scale)
+    radius = left[..., 2] / (problem.radius_sigma * weighing.radius_scale) * np.sqrt(weighing.weights[:, 1])
+    return centre, np.where(np.isfinite(problem.radius_sigma), radius, 0.0)
+
+
+def _decorrelate(problem: Problem, centre: Floats, correlation: float) -> Floats:
+    """AR(1) innovations of standardised residuals (B, n, 2), over gaps too: phi = rho^(gap / median step)."""
+    if correlation <= 0:
+        return centre
+    gaps = np.diff(problem.t)
+    phi = (correlation ** (gaps / np.median(gaps)))[:, None]
+    rest = (centre[:, 1:] - phi * centre[:, :-1]) / np.sqrt(1.0 - phi**2)
+    return np.concatenate([centre[:, :1], rest], axis=1)
+
+
+def _cost(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
+    rows = _rows(problem, theta, weighing)
+    return 0.5 * np.einsum("bi,bi->b", rows, rows)
+
+
+def _steps(problem: Problem, theta: Floats) -> Floats:
+    return STEP * np.maximum(1.0, np.abs(theta)) * np.where(np.char.endswith(np.array(problem.names), "_px") & (problem.log_mask == 0), 10.0, 1.0)
+
+
+def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Floats, Floats]:
+    """Rows (r,) at ``theta`` (m,) and their Jacobian (r, m), all perturbed sets integrated at once."""
+    h = _steps(problem, theta)
+    inside = np.where(theta + h <= problem.upper, h, -h)
+    rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(inside)]), weighing)
+    return rows[0], ((rows[1:] - rows[0]) / inside[:, None]).T
+
+
+def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: int) -> tuple[Floats, float]:
+    """Levenberg-Marquardt inside the bounds: the optimum (m,) and its cost."""
+    damping, cost = 1e-2, math.inf
+    for _ in range(iterations):
+        rows, jacobian = jacobian_rows(problem, theta, weighing)
+        cost = 0.5 * float(rows @ rows)
+        gradient, normal = jacobian.T @ rows, jacobian.T @ jacobian
+        held = ((theta <= problem.lower + 1e-9) & (gradient > 0)) | ((theta >= problem.upper - 1e-9) & (gradient < 0))
+        gradient, normal = np.where(held, 0.0, gradient), np.where(held[:, None] | held[None, :], 0.0, normal) + np.diag(held.astype(float))
+        diagonal = np.maximum(np.diag(normal), 1e-12)
+        trials = np.array([theta - _solve(normal + np.diag(damping * k * diagonal), gradient) for k in DAMPINGS])
+        trials = np.clip(trials, problem.lower, problem.upper)
+        costs = _cost(problem, trials, weighing)
+        best = int(np.argmin(costs))
+        if not costs[best] < cost:
+            damping *= 1e4
+            if damping > 1e12:
+                break
+            continue
+        gain = cost - float(costs[best])
+        theta, damping, cost = trials[best], max(damping * DAMPINGS[best] * 0.3, 1e-9), float(costs[best])
+        if gain < CONVERGED * (1.0 + cost):
+            break
+    return theta, cost
+
+
+def _solve(normal: Floats, gradient: Floats) -> Floats:
+    scale = 1.0 / np.sqrt(np.diag(normal))
+    try:
+        return scale * np.linalg.solve(normal * scale[:, None] * scale[None, :], scale * gradient)
+    except np.linalg.LinAlgError:
+        return scale * np.linalg.lstsq(normal * scale[:, None] * scale[None, :], scale * gradient, rcond=None)[0]
+
+
+def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
+    """Noise scale, Student-t weights and correlation that the residuals at ``theta`` show (with the track's own claim as a prior)."""
+    n = len(problem.t)
+    image, _ = predict_image(problem, theta[None])
+    plain = _Weighing(np.ones((n, 2)), 1.0, 1.0, 0.0)
+    centre, radius = _standardise(problem, image, plain)
+    square, radius_square = np.sum(centre[0] ** 2, axis=1), radius[0] ** 2
+    measured = np.isfinite(problem.radius_sigma)
+    scale, weights = _student_scale(square, 2, 2 * n - len(_data_names(problem)))
+    radius_scale, radius_weights = _student_scale(radius_square[measured], 1, int(np.sum(measured)) - 2)
+    all_weights = np.ones((n, 2))
+    all_weights[:, 0], all_weights[measured, 1] = weights, radius_weights
+    weighing = _Weighing(all_weights, scale, max(radius_scale, 1.0), 0.0)
+    return replace(weighing, correlation=_estimate_correlation(problem, image, weighing, track))
+
+
+def _data_names(problem: Problem) -> list[str]:
+    """The coordinates that a centre track alone determines: what it costs in degrees of freedom."""
+    initial = [q.name for q in problem.model.parameters if q.initial is not None and q.name != "vz"]
+    return [name for name in problem.names if name in ("anchor_u_px", "anchor_v_px", "px_per_m", "roll", *initial)]
+
+
+def _student_scale(square: Floats, dimension: int, dof: int) -> tuple[float, Floats]:
+    """Scale and weights of a multivariate Student-t by expectation-maximisation; the claimed sigma is a prior of a few samples."""
+    if len(square) == 0:
+        return 1.0, np.ones(0)
+    used = max(dof, 1) / (dimension * len(square))
+    scale2 = max(float(np.median(square)) / (1.386 if dimension == 2 else 0.455), 1e-12)
+    weights = np.ones(len(square))
+    for _ in range(30):
+        weights = (STUDENT_DOF + dimension) / (STUDENT_DOF + square / scale2)
+        mean = float(np.sum(weights * square)) / max(dof, 1)
+        total = max(dof, 1)
+        scale2 = max((NOISE_PRIOR_DOF + total * mean) / (NOISE_PRIOR_DOF + total), 1e-12)
+    return math.sqrt(scale2) if used > 0 else 1.0, weights
+
+
+def _estimate_correlation(problem: Problem, image: Floats, weighing: _Weighing, track: Track) -> float:
+    """Lag-one correlation of the centre's residuals, corrected for the fit's own bias and drawn to the track's own value."""
+    centre = _standardise(problem, image, weighing)[0][0]
+    step = float(np.median(np.diff(problem.t)))
+    neighbours = np.diff(problem.t) < 1.5 * step
+    claimed = math.exp(-step / track.correlation_time) if track.correlation_time > 0 else 0.0
+    n = int(np.sum(neighbours))
+    if n < 4:
+        return min(claimed, MAX_CORRELATION)
+    products = float(np.sum(centre[1:][neighbours] * centre[:-1][neighbours]))
+    lag_one = products / max(float(np.sum(centre**2)) * n / len(centre), 1e-12)
+    corrected = lag_one + len(_data_names(problem)) / (2.0 * n) + 3.0 * max(lag_one, 0.0) / n
+    mixed = (n * corrected + CORRELATION_PRIOR_SAMPLES * claimed) / (n + CORRELATION_PRIOR_SAMPLES)
+    return float(np.clip(mixed, 0.0, MAX_CORRELATION)) if mixed > 2.0 / math.sqrt(2.0 * n) or claimed > 0 else 0.0
+
+
+def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track) -> Fit:
+    """The Fit of an optimum: covariance, evidence, the pattern's own quantities."""
+    rows, jacobian = jacobian_rows(problem, theta, weighing)
+    covariance = _invert(jacobian.T @ jacobian)
+    image, _ = predict_image(problem, theta[None])
+    n_data = 2 * len(track)
+    information = jacobian[:n_data].T @ jacobian[:n_data]
+    effective = float(np.trace(covariance @ information))
+    dof = max(NOISE_PRIOR_DOF, NOISE_PRIOR_DOF + n_data - effective)
+    if weighing.correlation > 0:
+        dof = max(NOISE_PRIOR_DOF, dof * (1.0 - weighing.correlation**2) / (1.0 + weighing.correlation**2))
+    near_bound = (theta - problem.lower < 1e-6) | (problem.upper - theta < 1e-6)
+    finite = bool(np.all(np.isfinite(rows)) and np.all(np.abs(rows) < 1e7) and np.all(np.isfinite(covariance)))
+    fit = Fit(
+        pattern=problem.model.name, setting=problem.setting, body=problem.body, camera=problem.camera, track=track, names=problem.names,
+        estimate=theta, covariance=covariance, parameters={}, residuals=problem.observed - image[0], weights=np.column_stack(
+            [weighing.weights[:, 0], weighing.weights[:, 0], weighing.weights[:, 1]]),
+        noise=Noise(scale=weighing.scale, correlation=weighing.correlation, dof=dof),
+        evidence=_log_evidence(problem, theta, weighing, covariance) if finite else -math.inf, success=finite,
+        message="" if finite else "the optimum is not finite", at_bound=tuple(n for n, b in zip(problem.names, near_bound, strict=True) if b),
+    )  # fmt: skip
+    return replace(fit, parameters=derive_quantities(problem, fit)) if finite else fit
+
+
+def _invert(information: Floats) -> Floats:
+    """The inverse of a symmetric positive matrix, scaled first; directions without information get a huge variance."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-24))
+    values, vectors = np.linalg.eigh(information * scale[:, None] * scale[None, :])
+    return (vectors / np.maximum(values, 1e-13)) @ vectors.T * scale[:, None] * scale[None, :]
+
+
+def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covariance: Floats) -> float:
+    """Laplace's approximation to the log marginal likelihood (MacKay 1992), with Student-t data and Gaussian priors."""
+    image, scale = predict_image(problem, theta[None])
+    unweighted = replace(weighing, weights=np.ones_like(weighing.weights))
+    centre, radius = _standardise(problem, image, unweighted)
+    white = _decorrelate(problem, centre, weighing.correlation)[0]
+    dof = STUDENT_DOF
+    centre_norm = math.lgamma((dof + 2) / 2) - math.lgamma(dof / 2) - math.log(dof * math.pi)
+    radius_norm = math.lgamma((dof + 1) / 2) - math.lgamma(dof / 2) - 0.5 * math.log(dof * math.pi)
+    log_like = float(np.sum(centre_norm - 0.5 * (dof + 2) * np.log1p(np.sum(white**2, axis=1) / dof)))
+    log_like += float(np.sum(np.log(np.abs(np.linalg.det(problem.whitening))))) - 2 * len(white) * math.log(weighing.scale)
+    if weighing.correlation > 0:
+        log_like -= (len(white) - 1) * math.log(1.0 - weighing.correlation**2)
+    measured = np.isfinite(problem.radius_sigma)
+    log_like += float(np.sum((radius_norm - 0.5 * (dof + 1) * np.log1p(radius[0] ** 2 / dof))[measured]))
+    log_like -= float(np.sum(np.log(problem.radius_sigma[measured] * weighing.radius_scale)))
+    log_like -= 0.5 * NOISE_PRIOR_DOF * (1.0 / weighing.scale**2 + 2.0 * math.log(weighing.scale))
+    priors = prior_residuals(problem, theta[None], scale)[0]
+    sign, log_det = np.linalg.slogdet(covariance)
+    if sign <= 0:
+        return -math.inf
+    return log_like - 0.5 * float(priors @ priors) + prior_log_norm(problem) + len(theta) * NORMAL_LOG + 0.5 * float(log_det)
+
+
+def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
+    """The pattern's quantities with sigmas propagated through the covariance, and the body's diameter and mass."""
+    h = _steps(problem, fit.estimate)
+    sets = np.concatenate([fit.estimate[None], fit.estimate + np.diag(h), fit.estimate - np.diag(h)])
+    p = unpack(problem, sets)
+    quantities = {**problem.model.report(p), "diameter": (p["diameter"], "m"), "mass": (p["mass"], "kg")}
+    extra = problem.model.law_spread(unpack(problem, fit.estimate[None]))
+    m, out = len(h), {}
+    for name, (value, unit) in quantities.items():
+        value = np.broadcast_to(value, (2 * m + 1,))
+        if not np.isfinite(value[0]):
+            continue
+        gradient = (value[1 : m + 1] - value[m + 1 :]) / (2 * h)
+        sigma = math.sqrt(max(float(gradient @ fit.covariance @ gradient), 0.0))
+        out[name] = Quantity(float(value[0]), math.hypot(sigma, float(extra.get(name, 0.0))), unit, _source(problem, name))
+    return out
+
+
+def _source(problem: Problem, name: str) -> Source:
+    if name == "g":
+        entry = problem.setting.entries["g"]
+        return "measured" if entry.sigma > 1.0 else entry.source
+    if name == "spin_rate_rps":
+        return "derived"
+    if name in ("diameter", "mass"):
+        given = problem.body.diameter if name == "diameter" else problem.body.mass
+        return given.source if given is not None else ("measured" if name == "diameter" else "assumed")
+    return "measured"
+
+
+def restate(fit: Fit, known: Known) -> Problem:
+    """The problem that a fit solved, for forecasting and monitoring from it."""
+    problem = state_problem(fit.track, fit.pattern, fit.camera, fit.body, known)
+    return with_out_of_plane_prior(problem, fit.estimate)
+
+
+def _failed(problem: Problem, track: Track, message: str) -> Fit:
+    m = len(problem.names)
+    return Fit(
+        pattern=problem.model.name, setting=problem.setting, body=problem.body, camera=problem.camera, track=track, names=problem.names,
+        estimate=problem.prior_value, covariance=np.diag(np.where(np.isfinite(problem.prior_sigma), problem.prior_sigma, 1e6) ** 2).reshape(m, m),
+        parameters={}, residuals=np.full((len(track), 3), np.nan), weights=np.zeros((len(track), 3)), noise=Noise(1.0, 0.0, 1.0),
+        evidence=-math.inf, success=False, message=message,
+    )  # fmt: skip

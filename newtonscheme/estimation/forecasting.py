@@ -1,0 +1,105 @@
+"""Integrates a fitted pattern beyond its track into a forecast of the true centre, with a marginal band.
+
+The path is one DOP853 solution at the estimate; the band is the fit's covariance carried through the camera by finite differences, widened
+by Student's t for the samples that the noise was learned from and by the misfit that the stability check left unexplained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ..physics.integration import solve_one
+from ..types import Fit, Floats, Forecast, Stop
+from .fitting import restate
+from .parameters import Known, Problem, predict_image, see, unpack
+
+LEAVES_BY_RADII = 1.0
+"""A body has left the picture when its whole disc has."""
+BAND_STEP_SIGMAS = 0.5
+"""Finite differences of the band span half a sigma: wide enough to feel the curvature that the covariance really covers."""
+
+
+def forecast_fit(
+    fit: Fit, known: Known, t: Floats, *, level: float, size_px: tuple[int, int] | None = None, ground: float | None = None
+) -> tuple[Forecast, str]:
+    """Where the body will be at times ``t`` (h,) (s, on the track's clock, increasing, not before its start).
+
+    Args:
+        fit: A successful fit.
+        known: What the fit knew.
+        t: Forecast times.
+        level: The nominal coverage of the band, 0..1.
+        size_px: Stop where the body leaves a picture of this width and height; None: do not.
+        ground: Stop where the body's lowest point passes this height over the anchor (m); None: not known.
+
+    Returns:
+        The forecast and, where the equation of motion failed, the reason (the forecast then ends early).
+    """
+    problem = restate(fit, known)
+    since = np.asarray(t, dtype=float) - fit.track.t[0]
+    p = {name: float(value[0]) for name, value in unpack(problem, fit.estimate[None]).items()}
+    states, failure = solve_one(problem.model, p, since)
+    position = problem.model.position(states, p)
+    image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, position[None])
+    sigma = centre_sigma(problem, fit, since)
+    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, _discrepancy(fit, since)[:, None])
+    end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
+    end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]), axis=1))))
+    centre = image[0, :end, :2]
+    return Forecast(
+        t=np.asarray(t, dtype=float)[:end], centre_px=centre, lower_px=centre - half[:end], upper_px=centre + half[:end],
+        position=position[:end], level=level, stop=stop,
+    ), failure  # fmt: skip
+
+
+def centre_sigma(problem: Problem, fit: Fit, since: Floats) -> Floats:
+    """(h, 2) px: the standard uncertainty of the true centre at times ``since`` the track's start, from the fit's covariance alone."""
+    values, vectors = np.linalg.eigh(fit.covariance)
+    axes = vectors * np.sqrt(np.maximum(values, 0.0))
+    steps = axes.T * BAND_STEP_SIGMAS
+    sets = np.concatenate([fit.estimate + steps, fit.estimate - steps])
+    sets = np.clip(sets, problem.lower, problem.upper)
+    image, _ = predict_image(problem, sets, np.maximum(since, 0.0))
+    m = len(steps)
+    slopes = (image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS)
+    return np.sqrt(np.einsum("mhi,mhi->hi", slopes, slopes))
+
+
+def _discrepancy(fit: Fit, since: Floats) -> Floats:
+    """(h,) px: the unexplained misfit, growing beyond the track as the square of the time relative to it."""
+    observed = float(fit.track.t[-1] - fit.track.t[0])
+    beyond = np.maximum(since - observed, 0.0) / max(observed, 1e-9)
+    return fit.noise.discrepancy_px * (1.0 + beyond) ** 2
+
+
+def _student_quantile(level: float, dof: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(dof, 0.5 + 0.5 * level))
+
+
+def _find_stop(
+    image: Floats, position: Floats, diameter: float, size_px: tuple[int, int] | None, ground: float | None
+) -> tuple[int, Stop]:
+    """How many samples come before the end, and what ends them."""
+    ends: list[tuple[int, Stop]] = [(len(image), "horizon")]
+    if ground is not None:
+        below = np.flatnonzero(position[:, 1] - 0.5 * diameter < ground)
+        ends += [(int(below[0]), "ground")] if len(below) else []
+    if size_px is not None:
+        margin = LEAVES_BY_RADII * np.abs(image[:, 2])
+        u, v = image[:, 0], image[:, 1]
+        outside = (u < -margin) | (v < -margin) | (u > size_px[0] - 1 + margin) | (v > size_px[1] - 1 + margin)
+        gone = np.flatnonzero(outside)
+        ends += [(int(gone[0]), "left_frame")] if len(gone) else []
+    return min(ends, key=lambda pair: pair[0])
+
+
+def widen(fit: Fit, discrepancy_px: float) -> Fit:
+    """The same fit, carrying a misfit (px) that its noise does not explain."""
+    return replace(fit, noise=replace(fit.noise, discrepancy_px=discrepancy_px))
+
+
