@@ -38,6 +38,11 @@ _MEASURE = re.compile(r"\s*(?P<value>[^±%]+?)\s*(?:(?:±|\+-|\+/-)\s*(?P<sigma>
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+def format_name(name: str) -> str:
+    """A name of the report as people say it: ``launch_angle_deg`` is a launch angle, its unit stands with its value."""
+    return name.removesuffix("_deg").removesuffix("_rps").replace("_", " ")
+
+
 def format_quantity(quantity: Quantity) -> str:
     """A value with its uncertainty and unit, as in ``9.81 ± 0.02 m/s²``; without the uncertainty where it is exact or unknown."""
     return format_measure(quantity.value, quantity.sigma, quantity.unit)

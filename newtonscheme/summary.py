@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .notation import format_measure, format_number, format_percent, format_quantity, printable, printable_path
+from .notation import format_measure, format_name, format_number, format_percent, format_quantity, printable, printable_path
 from .types import Fit, Forecast, Quantity, Report, Stability
 
 SOURCE_WORDS = {
@@ -55,13 +55,12 @@ def summary_rows(report: Report) -> tuple[tuple[str, str], ...]:
 
 def pattern_words(name: str | None) -> str:
     """The name of a pattern as people say it."""
-    return "unknown" if name is None else name.replace("_", " ")
+    return "unknown" if name is None else format_name(name)
 
 
 def parameter_words(name: str, quantity: Quantity) -> str:
     """A parameter with its uncertainty and source, as in ``g 9.81 ± 0.02 m/s² (measured)``."""
-    words = name.removesuffix("_deg").removesuffix("_rps").replace("_", " ")
-    return f"{words} {format_quantity(quantity)} ({SOURCE_WORDS[quantity.source]})"
+    return f"{format_name(name)} {format_quantity(quantity)} ({SOURCE_WORDS[quantity.source]})"
 
 
 def _video(report: Report) -> str:
@@ -110,7 +109,7 @@ def _parameters(report: Report) -> list[tuple[str, str]]:
 
 
 def _stability(stability: Stability, fit: Fit | None) -> list[str]:
-    charges = ", ".join(f"{charge.name.replace('_', ' ')} {charge.drift_sigma:.1f} sigma" for charge in stability.charges)
+    charges = ", ".join(f"{format_name(charge.name)} {charge.drift_sigma:.1f} sigma" for charge in stability.charges)
     balance = f"; balance of charges: {charges}" if charges else ""
     bounds = [f"at the edge of its range: {', '.join(fit.at_bound)}"] if fit is not None and fit.at_bound else []
     return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds]
