@@ -62,12 +62,16 @@ MIN_NEIGHBOURS = 6
 """Samples in a local quadratic: twice its coefficients."""
 NEIGHBOUR_SHARE = 0.1
 """... or this share of the window, so that long windows are smoothed on the scale of their nodes."""
-FINE_CYCLES = 4.0
-MAX_CYCLES = 16.0
+FEWEST_CYCLES, FINE_CYCLES, MAX_CYCLES = 0.5, 4.0, 16.0
+"""In one window. Under half a cycle an oscillation and a cubic are the same; over four, half a cycle's steps still find the peak."""
+FREQUENCY_STEPS = (0.1, 0.025)
+"""Cycles: refinements of the coarse scan, to a phase error of a few degrees at the window's ends."""
 SAMPLES_PER_CYCLE = 3.0
 MAX_FEATURE = 30.0
 """Features are logs and inverse hyperbolic sines: beyond this lies only damage."""
-LARGEST_SIGMA_PX = 1e6
+LARGEST_PX = 1e6
+LEAST_EXTENT = 1e-3
+"""Of a motion, in sigmas: what stands still is not blown up beyond this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,18 @@ def window_features(t: Floats, centre_px: Floats, sigma_px: Floats, radius_px: F
     if n < MIN_SAMPLES:
         raise ValueError(f"a window of {n} samples: {MIN_SAMPLES} are needed for its features")
     radius = np.full_like(t, np.nan) if radius_px is None else np.atleast_2d(np.asarray(radius_px, float))
+    there = np.all(np.isfinite(p), axis=2)
+    p = np.clip(np.where(there[..., None], p, 0.0), -LARGEST_PX, LARGEST_PX)
     duration = np.maximum(t[:, -1] - t[:, 0], TINY)
     s = 2.0 * (t - t[:, :1]) / duration[:, None] - 1.0
-    stated = np.clip(np.where(np.isfinite(sigma) & (sigma > 0.0), sigma, LARGEST_SIGMA_PX), TINY, LARGEST_SIGMA_PX)
+    stated = np.clip(np.where(np.isfinite(sigma) & (sigma > 0.0), sigma, LARGEST_PX), TINY, LARGEST_PX)
     noise = _noise(s, p, stated)
     used = stated * noise.ratio[:, None]
-    weight = noise.trust / used**2
+    weight = np.where(there, noise.trust, RIDGE) / used**2
     mean = np.sum(weight[..., None] * p, axis=1, keepdims=True) / np.sum(weight, axis=1)[:, None, None]
     p = p - mean
-    extent = np.maximum(np.sqrt(np.sum(weight * np.sum(p**2, axis=2), axis=1) / np.sum(weight, axis=1)), TINY)
+    extent = np.sqrt(np.sum(weight * np.sum(p**2, axis=2), axis=1) / np.sum(weight, axis=1))
+    extent = np.maximum(extent, LEAST_EXTENT / np.sqrt(np.mean(weight, axis=1)))
     x = p / extent[:, None, None]
     weight = weight * extent[:, None] ** 2
 
@@ -184,10 +191,7 @@ def _noise(s: Floats, p: Floats, stated: Floats) -> _Noise:
     error = np.stack([p[:, :-4], p[:, 1:-3], p[:, 3:-1], p[:, 4:]], axis=2)
     at = s[:, 2:-2, None]
     lagrange = np.stack(
-        [
-            np.prod([(at[..., 0] - around[..., m]) / (around[..., k] - around[..., m]) for m in range(4) if m != k], axis=0)
-            for k in range(4)
-        ],
+        [np.prod([(at[..., 0] - around[..., m]) / (around[..., k] - around[..., m]) for m in range(4) if m != k], axis=0) for k in range(4)],
         axis=2,
     )
     spread = np.sqrt(1.0 + np.sum(lagrange**2, axis=2))
@@ -207,15 +211,23 @@ def _noise(s: Floats, p: Floats, stated: Floats) -> _Noise:
 def _polynomials(s: Floats, x: Floats, weight: Floats) -> _Polynomials:
     """Nested Legendre fits by one Cholesky factor: its forward-substituted right side is each degree's own part, in sigmas."""
     n = s.shape[1]
-    basis = np.polynomial.legendre.legvander(s, DEGREE)
+    basis = _legendre(s, DEGREE)
     factor, terms = _solve_lower(basis, x, weight)
     terms[:, min(n, DEGREE + 1) :] = 0.0
     total = np.sum(weight[..., None] * x**2, axis=1)
     left = np.maximum(total[:, None] - np.cumsum(terms**2, axis=1), 0.0)
     dof = np.maximum(n - 1.0 - np.arange(DEGREE + 1), 1.0)
-    cubic = np.linalg.solve(np.swapaxes(factor[:, :4, :4], 1, 2), terms[:, :4])
+    cubic = np.asarray(np.linalg.solve(np.swapaxes(factor[:, :4, :4], 1, 2), terms[:, :4]), dtype=np.float64)
     quadratic = np.linalg.solve(np.swapaxes(factor[:, :3, :3], 1, 2), terms[:, :3])
     return _Polynomials(terms, left / dof[None, :, None], cubic, x - basis[..., :3] @ quadratic)
+
+
+def _legendre(s: Floats, degree: int) -> Floats:
+    """(..., degree + 1) Legendre polynomials by Bonnet's recursion."""
+    columns = [np.ones_like(s), s]
+    for k in range(1, degree):
+        columns.append(((2 * k + 1) * s * columns[k] - k * columns[k - 1]) / (k + 1))
+    return np.stack(columns, axis=-1)
 
 
 def _solve_lower(basis: Floats, x: Floats, weight: Floats) -> tuple[Floats, Floats]:
@@ -224,21 +236,19 @@ def _solve_lower(basis: Floats, x: Floats, weight: Floats) -> tuple[Floats, Floa
     normal = weighted @ basis
     diagonal = np.einsum("...ii->...i", normal)
     diagonal += RIDGE * (np.max(diagonal, axis=-1, keepdims=True) + TINY)
-    factor = np.linalg.cholesky(normal)
-    return factor, np.linalg.solve(factor, weighted @ x)
+    factor = np.asarray(np.linalg.cholesky(normal), dtype=np.float64)
+    return factor, np.asarray(np.linalg.solve(factor, weighted @ x), dtype=np.float64)
 
 
 def _harmonics(s: Floats, x: Floats, weight: Floats) -> _Harmonics:
     """One frequency and its double, fitted to both axes together: a coarse scan, then two refinements."""
     n = s.shape[1]
     top = min(MAX_CYCLES, max(n / SAMPLES_PER_CYCLE, 1.0))
-    coarse = np.concatenate([np.arange(0.5, FINE_CYCLES, 0.25), np.arange(FINE_CYCLES, MAX_CYCLES + 0.25, 0.5)])
+    coarse = np.concatenate([np.arange(FEWEST_CYCLES, FINE_CYCLES, 0.25), np.arange(FINE_CYCLES, MAX_CYCLES + 0.25, 0.5)])
     cycles = np.broadcast_to(coarse[coarse <= top], (len(s), int(np.sum(coarse <= top))))
-    for step in (0.0, 0.1, 0.025):
-        if step:
-            cycles = np.maximum(best[:, None] + step * np.arange(-2, 3), 0.5)
-        explained = np.sum(_harmonic_terms(s, x, weight, cycles)[1] ** 2, axis=(2, 3))
-        best = np.take_along_axis(cycles, np.argmax(explained, axis=1)[:, None], axis=1)[:, 0]
+    best = _best_cycles(s, x, weight, cycles)
+    for step in FREQUENCY_STEPS:
+        best = _best_cycles(s, x, weight, np.maximum(best[:, None] + step * np.arange(-2, 3), FEWEST_CYCLES))
     factor, terms, basis = _harmonic_terms(s, x, weight, best[:, None])[:3]
     amplitude = np.linalg.solve(np.swapaxes(factor, -1, -2), terms)[:, 0]
     residual = x - basis[:, 0] @ amplitude
@@ -252,6 +262,12 @@ def _harmonics(s: Floats, x: Floats, weight: Floats) -> _Harmonics:
         left / (total[:, None] + TINY),
         residual,
     )
+
+
+def _best_cycles(s: Floats, x: Floats, weight: Floats, cycles: Floats) -> Floats:
+    """(B,) of the frequencies ``cycles`` (B, F) the one that explains most."""
+    explained = np.sum(_harmonic_terms(s, x, weight, cycles)[1] ** 2, axis=(2, 3))
+    return np.take_along_axis(cycles, np.argmax(explained, axis=1)[:, None], axis=1)[:, 0]
 
 
 def _harmonic_terms(s: Floats, x: Floats, weight: Floats, cycles: Floats) -> tuple[Floats, Floats, Floats]:
@@ -275,7 +291,6 @@ def _local_quadratics(s: Floats, x: Floats, weight: Floats, quadratic_residual: 
     powers = s[..., None] ** np.arange(5)
     sides = np.concatenate([x, quadratic_residual, harmonic_residual], axis=2)
     raw = kernel @ np.concatenate([powers, *(powers[..., j, None] * sides for j in range(3))], axis=2)
-    moments, right = raw[..., :5], raw[..., 5:].reshape(*raw.shape[:2], 3, 6)
     fit = _solve_quadratics(raw[..., :5], raw[..., 5:].reshape(*raw.shape[:2], 3, 6), node, reach[..., 0])
     return _Nodes(fit[0][..., :2], fit[1][..., :2], 2.0 * fit[2][..., :2], fit[0][..., 2:4], fit[0][..., 4:6], reach[..., 0])
 
@@ -379,11 +394,11 @@ def _radii(s: Floats, radius: Floats, extent: Floats, duration: Floats, cubic: F
     safe = np.where(known, radius, 1.0)
     typical = np.where(enough, np.exp(np.sum(known * np.log(safe), axis=1) / np.maximum(np.sum(known, axis=1), 1)), 1.0)
     inverse = np.clip(np.where(known, typical[:, None] / safe - 1.0, 0.0), -0.9, 10.0)
-    basis = np.polynomial.legendre.legvander(s, 2)
-    weight = known + RIDGE
+    basis = _legendre(s, 2)
+    weight = np.where(known, 1.0, RIDGE)
     factor, terms = _solve_lower(basis, inverse[..., None], weight)
     fit = np.linalg.solve(np.swapaxes(factor, -1, -2), terms)[..., 0]
-    bend = (np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, N_NODES), 2) @ fit.T).T
+    bend = fit @ _legendre(np.linspace(-1.0, 1.0, N_NODES), 2).T
     pull = 3.0 * np.hypot(cubic[:, 2, 0], cubic[:, 2, 1]) * extent * 4.0 / duration**2
     scalars = np.column_stack(
         [
