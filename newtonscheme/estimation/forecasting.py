@@ -6,7 +6,6 @@ by Student's t for the samples that the noise was learned from and by the misfit
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +44,7 @@ def forecast_fit(
     position = problem.model.position(states, p)
     image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, position[None])
     sigma = centre_sigma(problem, fit, since)
-    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, _discrepancy(fit, since)[:, None])
+    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, discrepancy_sigma(fit, since)[:, None])
     end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
     end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]), axis=1))))
     centre = image[0, :end, :2]
@@ -57,22 +56,25 @@ def forecast_fit(
 
 def centre_sigma(problem: Problem, fit: Fit, since: Floats) -> Floats:
     """(h, 2) px: the standard uncertainty of the true centre at times ``since`` the track's start, from the fit's covariance alone."""
-    values, vectors = np.linalg.eigh(fit.covariance)
-    axes = vectors * np.sqrt(np.maximum(values, 0.0))
-    steps = axes.T * BAND_STEP_SIGMAS
-    sets = np.concatenate([fit.estimate + steps, fit.estimate - steps])
-    sets = np.clip(sets, problem.lower, problem.upper)
-    image, _ = predict_image(problem, sets, np.maximum(since, 0.0))
-    m = len(steps)
-    slopes = (image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS)
+    slopes = sensitivity(problem, fit, since)
     return np.sqrt(np.einsum("mhi,mhi->hi", slopes, slopes))
 
 
-def _discrepancy(fit: Fit, since: Floats) -> Floats:
-    """(h,) px: the unexplained misfit, growing beyond the track as the square of the time relative to it."""
+def sensitivity(problem: Problem, fit: Fit, since: Floats) -> Floats:
+    """(m, h, 2) px: what one sigma along each principal axis of the fit's covariance does to the centre."""
+    values, vectors = np.linalg.eigh(fit.covariance)
+    steps = (vectors * np.sqrt(np.maximum(values, 0.0))).T * BAND_STEP_SIGMAS
+    m = len(steps)
+    sets = np.clip(np.concatenate([fit.estimate + steps, fit.estimate - steps]), problem.lower, problem.upper)
+    image, _ = predict_image(problem, sets, since)
+    return (image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS)
+
+
+def discrepancy_sigma(fit: Fit, since: Floats) -> Floats:
+    """(h,) px: the unexplained misfit, growing outside the track as the square of the time relative to it."""
     observed = float(fit.track.t[-1] - fit.track.t[0])
-    beyond = np.maximum(since - observed, 0.0) / max(observed, 1e-9)
-    return fit.noise.discrepancy_px * (1.0 + beyond) ** 2
+    outside = np.maximum(np.maximum(since - observed, -since), 0.0) / max(observed, 1e-9)
+    return fit.noise.discrepancy_px * (1.0 + outside) ** 2
 
 
 def _student_quantile(level: float, dof: float) -> float:

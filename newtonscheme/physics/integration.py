@@ -18,7 +18,7 @@ ABSOLUTE_TOLERANCE = 1e-12
 
 
 def solve_many(model: ForceModel, p: Values, t: Floats) -> Floats:
-    """States (B, n, k) of B parameter sets at times ``t`` (n,), increasing, measured from the segment's start.
+    """States (B, n, k) of B parameter sets at times ``t`` (n,), increasing, measured from the segment's start; negative ones are before it.
 
     Fixed-step RK4 on a coarse grid with cubic Hermite dense output; the grid is the same for all sets, so that differences between
     neighbouring sets are smooth. ``p`` holds scalars or (B,) arrays.
@@ -26,9 +26,16 @@ def solve_many(model: ForceModel, p: Values, t: Floats) -> Floats:
     p = {**p, **model.prepare(p)}
     y = model.initial_state(p)
     y = y[None] if y.ndim == 1 else y
-    t_end = max(float(t[-1]), 1e-9)
-    h_max = _common_time_scale(model.time_scale(p)) / STEPS_PER_TIME_SCALE
-    n_steps = int(np.clip(np.ceil(t_end / max(h_max, t_end / MAX_STEPS)), 4, MAX_STEPS))
+    longest = _common_time_scale(model.time_scale(p)) / STEPS_PER_TIME_SCALE
+    before, after = t[t < 0], t[t >= 0]
+    parts = [_solve_one_way(model, p, y, part, longest) for part in (before, after) if len(part)]
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _solve_one_way(model: ForceModel, p: Values, y: Floats, t: Floats, longest_step: float) -> Floats:
+    """States (B, n, k) at times that all lie on one side of the start."""
+    t_end = float(t[-1]) if t[-1] > 0 else min(float(t[0]), -1e-9) if t[0] < 0 else 1e-9
+    n_steps = int(np.clip(np.ceil(abs(t_end) / max(longest_step, abs(t_end) / MAX_STEPS)), 4, MAX_STEPS))
     h = t_end / n_steps
     nodes, slopes = np.empty((n_steps + 1, *y.shape)), np.empty((n_steps + 1, *y.shape))
     nodes[0] = y

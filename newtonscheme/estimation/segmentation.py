@@ -1,0 +1,241 @@
+"""Finds the stretches of a track over which one pattern holds: windows propose, fits dispose, the innovation test grows them.
+
+A proposal of the recogniser is fitted; the fit is locked and checked against the samples before and after it (`monitor`), which join as long
+as they are in line; now and then it is fitted again with what has joined. Where two of three samples are out of line, the segment ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..physics.models import FORCE_MODELS
+from ..types import Body, Camera, Contact, Fit, Floats, Segment, Track
+from .fitting import MIN_SAMPLES, fit_pattern, restate
+from .monitor import alarm_threshold, first_break, normalised_squares
+from .parameters import Known
+from .recognition import Proposal
+
+LOWEST_PROBABILITY = 0.15
+"""Proposals below this are not worth a fit: three of four such windows are something else even where the pattern is common."""
+MAX_SEEDS = 14
+"""Fits are begun at this many proposals at most: enough to meet every flight between the bounces of an ordinary clip."""
+MAX_SEGMENTS = 6
+NOISE_TOLERANCE = 2.5
+"""A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
+EXTENT_TOLERANCE = 0.008
+"""A fit may leave this share of the motion's extent: lens distortion and rolling shutter of ordinary cameras reach half a per cent."""
+RICHER_GAIN = 1.15
+"""A richer pattern of the same family takes over a stretch where it holds for this much longer."""
+RICHER_EVIDENCE = 3.0
+"""Or where its log evidence is this much higher: odds of 20 to 1."""
+OVERLAP = 0.5
+"""Two stretches that share more than this of the shorter one are the same."""
+BORDER_RADII = 1.5
+"""A body this many radii from the border when it was last seen has left the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a fit needs besides the track: camera, body hypothesis, gravity, air and rulers."""
+
+    camera: Camera
+    body: Body
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows [first, last) of a track with the fit that holds over them."""
+
+    first: int
+    last: int
+    fit: Fit
+
+    def overlaps(self, other: Stretch) -> bool:
+        """Whether the two share most of the shorter one."""
+        shared = min(self.last, other.last) - max(self.first, other.first)
+        return shared > OVERLAP * min(self.last - self.first, other.last - other.first)
+
+
+def find_stretches(
+    track: Track, proposals: Sequence[Proposal], patterns: Sequence[str], surroundings: Surroundings, *, forced: bool = False
+) -> tuple[Stretch, ...]:
+    """The stretches of ``track`` over which one of ``patterns`` holds, longest first.
+
+    Args:
+        track: The object's track.
+        proposals: The recogniser's windows.
+        patterns: Names to try; the first of a family that holds is kept unless a later one holds longer.
+        surroundings: Camera, body, gravity.
+        forced: Try every window, whatever the recogniser thinks of it.
+    """
+    floor = local_noise(track)
+    families = tuple(dict.fromkeys(FORCE_MODELS[name].family for name in patterns))
+    seeds = [(p.pattern.probabilities.get(f, 0.0), p, f) for p in proposals for f in families]
+    seeds = [s for s in seeds if forced or s[0] >= LOWEST_PROBABILITY]
+    seeds.sort(key=lambda s: (-(s[0] + 0.01) * np.log(s[1].rows.stop - s[1].rows.start), s[1].rows.start))
+    found: list[Stretch] = []
+    tried: list[tuple[str, int, int]] = []
+    for _, proposal, family in seeds:
+        first, last = proposal.rows.start, proposal.rows.stop
+        if len(tried) >= MAX_SEEDS or len(found) >= MAX_SEGMENTS:
+            break
+        if any(min(last, s.last) - max(first, s.first) > OVERLAP * (last - first) for s in found):
+            continue
+        if any(family == f and min(last, b) - max(first, a) > OVERLAP * (last - first) and b - a <= 2 * (last - first) for f, a, b in tried):
+            continue
+        tried.append((family, first, last))
+        stretch = _grow_family(track, first, last, [n for n in patterns if FORCE_MODELS[n].family == family], surroundings, floor)
+        if stretch is not None:
+            found = [s for s in found if not s.overlaps(stretch) or _better(s, stretch)]
+            if not any(s.overlaps(stretch) for s in found):
+                found.append(stretch)
+    return tuple(sorted(found, key=lambda s: (-(s.fit.track.t[-1] - s.fit.track.t[0]), -s.fit.evidence)))
+
+
+def _better(kept: Stretch, new: Stretch) -> bool:
+    """Whether ``kept`` stays: clearly longer, or as long and more evident."""
+    old_length, new_length = kept.last - kept.first, new.last - new.first
+    if abs(old_length - new_length) <= 0.1 * max(old_length, new_length):
+        return kept.fit.evidence / old_length >= new.fit.evidence / new_length
+    return old_length > new_length
+
+
+def _grow_family(track: Track, first: int, last: int, names: Sequence[str], around: Surroundings, floor: Floats) -> Stretch | None:
+    """The stretch grown from a window under the simplest pattern of a family that holds, or a richer one where that holds longer."""
+    best: Stretch | None = None
+    for name in names:
+        seed = (first, last) if best is None else (best.first, best.last)
+        grown = _grow(track, *seed, name, around, floor, None)
+        if grown is None:
+            continue
+        if best is None or grown.last - grown.first >= RICHER_GAIN * (best.last - best.first):
+            best = grown
+        elif grown.last - grown.first >= best.last - best.first and grown.fit.evidence > best.fit.evidence + RICHER_EVIDENCE:
+            best = grown
+    return best
+
+
+def _grow(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats, near: Fit | None) -> Stretch | None:
+    """Fit, check the neighbours, let them join, fit again; until neither side moves."""
+    fit = _fit_rows(track, first, last, pattern, around, near)
+    if not holds(fit, floor[first:last]):
+        first, last, fit = _trim(track, first, last, pattern, around, floor)
+        if fit is None:
+            return None
+    while True:
+        before, after = _joining(track, first, last, fit, around.known)
+        if before == 0 and after == 0:
+            return Stretch(first, last, fit)
+        wider = _fit_rows(track, first - before, last + after, pattern, around, fit if before == 0 else None)
+        if not holds(wider, floor[first - before : last + after]):
+            wider, before, after = _join_less(track, first, last, before, after, pattern, around, floor)
+            if wider is None:
+                return Stretch(first, last, fit)
+        first, last, fit = first - before, last + after, wider
+
+
+def _trim(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[int, int, Fit | None]:
+    """A window that does not hold may straddle a contact: its halves and its middle are tried."""
+    length = last - first
+    half = max(length // 2 + 1, MIN_SAMPLES + 1)
+    for a in (first, last - half, first + (length - half) // 2):
+        if half < length and a + half <= last:
+            fit = _fit_rows(track, a, a + half, pattern, around, None)
+            if holds(fit, floor[a : a + half]):
+                return a, a + half, fit
+    return first, last, None
+
+
+def _join_less(
+    track: Track, first: int, last: int, before: int, after: int, pattern: str, around: Surroundings, floor: Floats
+) -> tuple[Fit | None, int, int]:
+    """Half as many samples, then a quarter...: the most that still hold with the stretch."""
+    while before + after > 1:
+        before, after = before // 2, after // 2
+        wider = _fit_rows(track, first - before, last + after, pattern, around, None)
+        if before + after > 0 and holds(wider, floor[first - before : last + after]):
+            return wider, before, after
+    return None, 0, 0
+
+
+def _joining(track: Track, first: int, last: int, fit: Fit, known: Known) -> tuple[int, int]:
+    """How many samples before and after a stretch are in line with its locked fit, up to half its length on each side."""
+    problem, threshold = restate(fit, known), alarm_threshold(fit.noise.dof)
+    reach = max(3, (last - first) // 2)
+    counts = []
+    for rows in (np.arange(first - 1, max(first - 1 - reach, -1), -1), np.arange(last, min(last + reach, len(track)))):
+        if len(rows) == 0:
+            counts.append(0)
+            continue
+        ordered = np.sort(rows)
+        squares = normalised_squares(problem, fit, track.select(ordered))
+        out = ~(squares <= threshold)
+        counts.append(first_break(out[::-1] if rows[0] > rows[-1] else out))
+    return counts[0], counts[1]
+
+
+def _fit_rows(track: Track, first: int, last: int, pattern: str, around: Surroundings, near: Fit | None) -> Fit:
+    rows = track.select(slice(first, last))
+    return fit_pattern(rows, pattern, camera=around.camera, body=around.body, known=around.known, near=near, screening=True)
+
+
+def holds(fit: Fit, floor: Floats) -> bool:
+    """Whether a fit explains its rows: it succeeded, and leaves no more than the noise or a small share of the motion's extent.
+
+    ``floor`` (n,) px is each row's noise as its neighbours show it.
+    """
+    if not fit.success:
+        return False
+    square = np.sum(fit.residuals[:, :2] ** 2, axis=1) * 0.5
+    typical = float(np.sqrt(np.median(square) / 0.69))
+    extent = float(np.hypot(*np.ptp(fit.track.centre_px, axis=0)))
+    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent)
+    worst = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
+    return typical <= allowed and worst <= 1.5 * allowed
+
+
+def local_noise(track: Track) -> Floats:
+    """(n,) px: each sample's sigma, raised to what a quadratic through its neighbours leaves there."""
+    n = len(track)
+    if n < 7:
+        return track.sigma_px
+    left = np.empty((n, 2))
+    for i in range(n):
+        j = slice(max(0, i - 3), min(n, i + 4))
+        basis = np.vander((track.t[j] - track.t[i]) / max(np.ptp(track.t[j]), 1e-9), 3)
+        fitted = basis @ np.linalg.lstsq(basis, track.centre_px[j], rcond=None)[0]
+        left[i] = (track.centre_px[j] - fitted)[i - j.start] / 0.72
+    typical = float(np.median(np.abs(left))) * 1.4826
+    ratio = typical / max(float(np.median(track.sigma_px)), 1e-9)
+    return track.sigma_px * max(ratio, 1.0)
+
+
+def describe_segments(track: Track, stretches: Sequence[Stretch], size_px: tuple[int, int] | None) -> tuple[Segment, ...]:
+    """The stretches in order of time, each with what ended it."""
+    ordered = sorted(stretches, key=lambda s: s.first)
+    return tuple(
+        Segment(
+            t0=float(track.t[s.first]), t1=float(track.t[s.last - 1]), pattern=s.fit.pattern, fit=s.fit, end=_find_end(track, s, size_px)
+        )
+        for s in ordered
+    )  # fmt: skip
+
+
+def _find_end(track: Track, stretch: Stretch, size_px: tuple[int, int] | None) -> Contact:
+    """What came after the last sample in line: a bounce, another contact, the border of the picture, or nothing at all."""
+    t = float(track.t[stretch.last - 1])
+    rest = track.centre_px[stretch.last :]
+    if len(rest) == 0:
+        centre, radius = track.centre_px[-1], float(np.nan_to_num(track.radius_px[-1]))
+        margin = BORDER_RADII * radius
+        at_border = size_px is not None and (np.any(centre < margin) or np.any(centre > np.array(size_px) - 1 - margin))
+        return Contact("left_frame" if at_border else "end_of_clip", t)
+    if len(rest) < 2 or stretch.last < 2:
+        return Contact("lost", t)
+    incoming = track.centre_px[stretch.last - 1] - track.centre_px[stretch.last - 2]
+    outgoing = rest[1] - rest[0]
+    return Contact("bounce" if incoming[1] > 0 > outgoing[1] else "contact", t)

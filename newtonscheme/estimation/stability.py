@@ -1,0 +1,251 @@
+"""Is the pattern stable? Residuals must be white, the Noether charges must balance, and a law must beat a free smooth path.
+
+Three questions of a stretch of track and its fit. (1) Does the law leave anything that a smooth curve would still explain (misfit)? (2) Do the
+charges of its symmetries balance with its non-conservative forces along the measured path? (3) Is the law, with its few numbers, more
+evident than a smooth path that is free to go anywhere (Occam's factor; MacKay 1992)? A pattern that fails is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..physics.integration import solve_many
+from ..physics.models import FORCE_MODELS
+from ..physics.symmetry import charge_gradient, charge_imbalance
+from ..types import Charge, Fit, Floats, Segment, Stability, Track, Verdict
+from .fitting import restate
+from .parameters import Known, Problem, predict_image, unpack
+
+MIN_STABLE_SAMPLES = 6
+"""Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
+STABLE_MISFIT, BROKEN_MISFIT = 0.01, 0.03
+"""Unexplained smooth misfit over the motion's extent: ordinary lenses leave under 1 %; at 3 % the law is another one."""
+SIGNIFICANT_MISFIT = 4.0
+"""Sigmas that a smooth misfit must have before it counts at all."""
+BLOCKS = 16
+"""A stretch is judged on this many block means: correlated errors make more samples than that no more evidence."""
+TOLERANCE = 0.004
+"""Share of the extent that neither lens nor model is trusted below, when law and free path compete."""
+SMOOTH_DEGREES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
+LEAST_LOG_ODDS = 3.0
+"""A law must be 20 times as evident as the best free path."""
+DRIFTING_CHARGE = 6.0
+"""Sigmas of drift of a charge that call a pattern drifting: far above chance, so that small lens errors do not."""
+RELEVANT_CHARGE = 0.03
+"""And the drift must be this share of the charge's own range or scale."""
+GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
+"""A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
+
+
+def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[Charge, ...], float]:
+    """The verdict on one fitted stretch with its reasons, its charges, and the misfit (px) that its noise does not explain."""
+    charges = balance_charges(fit, known)
+    if len(fit.track) < MIN_STABLE_SAMPLES:
+        return "too_short", (f"{len(fit.track)} samples; {MIN_STABLE_SAMPLES} are the fewest whose residuals say anything",), charges, 0.0
+    misfit, sigmas = smooth_misfit(fit)
+    share = misfit / max(extent_px(fit.track), 1e-9)
+    reasons: list[str] = []
+    verdict: Verdict = "stable"
+    if sigmas > SIGNIFICANT_MISFIT and share > STABLE_MISFIT:
+        verdict = "broken" if share > BROKEN_MISFIT else "drifting"
+        reasons.append(f"the fit leaves a smooth misfit of {misfit:.2g} px, {100 * share:.1f} % of the motion")
+    for charge in charges:
+        relevant = _relative_drift(charge, fit, known) > RELEVANT_CHARGE
+        if abs(charge.drift_sigma) > DRIFTING_CHARGE and relevant:
+            verdict = "drifting" if verdict == "stable" else verdict
+            reasons.append(f"{charge.name.replace('_', ' ')} drifts by {charge.drift_sigma:+.1f} sigma beyond its balance")
+    weakness = _find_weakness(fit)
+    if weakness:
+        verdict, reasons = "broken", [*reasons, weakness]
+    if not reasons:
+        reasons.append(f"residuals {_rms_px(fit):.2g} px rms, no smooth misfit, {len(charges)} charges balance")
+    return verdict, tuple(reasons), charges, misfit if sigmas > 1.0 else 0.0
+
+
+def extent_px(track: Track) -> float:
+    """px: the diagonal of the box that the centres fill."""
+    return float(np.hypot(*np.ptp(track.centre_px, axis=0)))
+
+
+def _rms_px(fit: Fit) -> float:
+    return float(np.sqrt(np.mean(np.sum(fit.residuals[:, :2] ** 2, axis=1))))
+
+
+def smooth_misfit(fit: Fit) -> tuple[float, float]:
+    """The rms (px) of what a smooth curve still finds in the residuals, less what noise alone would show there, and its significance.
+
+    The noise is what the residuals' own fast part shows: second differences of neighbours.
+    """
+    residual, n = fit.residuals[:, :2], len(fit.track)
+    degree = int(min(12, max(2, n // 3)))
+    basis = np.linalg.qr(np.polynomial.legendre.legvander(_unit_time(fit.track), degree))[0]
+    smooth = basis @ (basis.T @ residual)
+    second = residual[2:] - 2 * residual[1:-1] + residual[:-2]
+    noise = max(1.4826 * float(np.median(np.abs(second))) / math.sqrt(6.0), 0.3 * float(np.median(fit.track.sigma_px)))
+    free = max(2 * (degree + 1) - 6, 2)
+    excess = float(np.sum(smooth**2)) / noise**2 - free
+    power = max(float(np.sum(smooth**2)) - free * noise**2, 0.0)
+    return math.sqrt(power / (2 * n)), excess / math.sqrt(2.0 * free)
+
+
+def _unit_time(track: Track) -> Floats:
+    return 2.0 * (track.t - track.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9) - 1.0
+
+
+def log_odds_over_free_path(fit: Fit) -> float:
+    """Log odds of the law against the best free smooth path, on block means of the stretch.
+
+    Each number that a path is free in costs what it could have been over what it is known to: log(extent / sigma).
+    """
+    track = fit.track
+    observed, left, sigma = _block_means(fit)
+    extent = max(extent_px(track), 1e-9)
+    spread = np.hypot(sigma, TOLERANCE * extent)
+    cost = np.log(np.maximum(extent / spread.mean(), 1.5))
+    law = -0.5 * float(np.sum((left / spread[:, None]) ** 2)) - _numbers_of(fit) * cost
+    blocks = len(observed)
+    time = np.linspace(-1.0, 1.0, blocks)
+    best = -math.inf
+    for degree in SMOOTH_DEGREES:
+        if degree + 1 > blocks:
+            break
+        basis = np.polynomial.legendre.legvander(time, degree) / spread[:, None]
+        target = (observed - observed.mean(axis=0)) / spread[:, None]
+        rest = target - basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
+        best = max(best, -0.5 * float(np.sum(rest**2)) - 2 * (degree + 1) * cost)
+    best = max(best, -2 * blocks * cost)
+    return law - best
+
+
+def _numbers_of(fit: Fit) -> float:
+    """How many numbers of the path the law is free in: what the data, not the priors, decide."""
+    prior = np.array([fit.setting.entries[name].sigma for name in fit.names])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        learned = np.where(np.isfinite(prior), 1.0 - np.minimum(np.diag(fit.covariance) / np.where(prior > 0, prior, 1.0) ** 2, 1.0), 1.0)
+    geometry = [name for name in fit.names if name not in ("radius_bias_px", "diameter", "density", "g")]
+    return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name in geometry))
+
+
+def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats]:
+    """Means of centres and residuals over up to `BLOCKS` equal blocks, and the sigma of each mean."""
+    n = len(fit.track)
+    edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
+    blocks = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
+    weights = fit.weights[:, :1]
+    left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])
+    sigma = np.array([fit.noise.scale * float(np.mean(fit.track.sigma_px[b])) / math.sqrt(b.stop - b.start) for b in blocks])
+    return observed, left, sigma
+
+
+def _find_weakness(fit: Fit) -> str:
+    """What a flight or swing must show and this one does not, in words; empty if nothing."""
+    g = fit.parameters.get("g")
+    if g is not None and g.source == "measured" and g.value < GRAVITY_SIGMAS * g.sigma:
+        return f"no gravity is seen: g = {g.value:.2g} +- {g.sigma:.2g} m/s^2 with the ruler given"
+    if g is not None and g.source != "measured" and "px_per_m" in fit.names:
+        i = fit.names.index("px_per_m")
+        sigma = math.sqrt(float(fit.covariance[i, i]))
+        if sigma > SCALE_LOG_SIGMA:
+            return f"no gravity is seen: the path hardly bends, so its scale is known to a factor of {math.exp(sigma):.1f} only"
+    return ""
+
+
+def balance_charges(fit: Fit, known: Known) -> tuple[Charge, ...]:
+    """The charges of the pattern's symmetries along the measured path.
+
+    The measured state is the fitted one plus a local straight line through the residuals, carried back to metres at the fitted depth.
+    """
+    if not fit.success or len(fit.track) < MIN_STABLE_SAMPLES:
+        return ()
+    problem = restate(fit, known)
+    model = FORCE_MODELS[fit.pattern]
+    p = {name: float(value[0]) for name, value in unpack(problem, fit.estimate[None]).items()}
+    states = solve_many(model, {k: np.array([v]) for k, v in p.items()}, problem.t)[0]
+    shift, shift_sigma = _measured_shift(problem, fit, p, states)
+    return tuple(_balance(problem, symmetry.name, states, shift, shift_sigma, p) for symmetry in model.symmetries)
+
+
+def _measured_shift(problem: Problem, fit: Fit, p: dict[str, float], states: Floats) -> tuple[Floats, Floats]:
+    """Measured minus fitted state (n, k) and its sigma: residuals in generalised coordinates, smoothed by local lines."""
+    n, half = len(problem.t), len(states[0]) // 2
+    q_residual, q_sigma = _generalised_residuals(problem, fit, p, states)
+    reach = max(2, min(n // 6, 8))
+    shift, sigma = np.zeros_like(states), np.zeros_like(states)
+    for i in range(n):
+        j = slice(max(0, min(i - reach, n - 2 * reach - 1)), min(n, max(i + reach + 1, 2 * reach + 1)))
+        time = problem.t[j] - problem.t[i]
+        basis = np.column_stack([np.ones_like(time), time])
+        inverse = np.linalg.inv(basis.T @ basis)
+        line = inverse @ basis.T @ q_residual[j]
+        shift[i, :half], shift[i, half:] = line[0], line[1]
+        sigma[i, :half], sigma[i, half:] = q_sigma * math.sqrt(inverse[0, 0]), q_sigma * math.sqrt(inverse[1, 1])
+    return shift, sigma
+
+
+def _generalised_residuals(problem: Problem, fit: Fit, p: dict[str, float], states: Floats) -> tuple[Floats, Floats]:
+    """Pixel residuals as residuals of the generalised coordinates (n, k/2), least norm, and one sigma for each coordinate (k/2,)."""
+    half = states.shape[1] // 2
+    model = problem.model
+    base, _ = predict_image(problem, fit.estimate[None])
+    q = {name: np.full((1, 1), value) for name, value in p.items()}
+    from .parameters import see
+
+    step = 1e-4 * max(float(np.max(np.ptp(states[:, :half], axis=0))), 1e-3)
+    columns = []
+    for i in range(half):
+        moved = states.copy()
+        moved[:, i] += step
+        image, _ = see(problem, q, model.position(moved, p)[None])
+        columns.append((image[0, :, :2] - base[0, :, :2]) / step)
+    jacobian = np.stack(columns, axis=-1)
+    inverse = np.linalg.pinv(jacobian, rcond=0.05)
+    noise = fit.noise.scale * float(np.median(fit.track.sigma_px)) * math.sqrt((1 + fit.noise.correlation) / (1 - fit.noise.correlation))
+    sigma = noise * np.sqrt(np.median(np.sum(inverse**2, axis=2), axis=0))
+    return np.einsum("nij,nj->ni", inverse, fit.residuals[:, :2]), sigma
+
+
+def _balance(problem: Problem, name: str, states: Floats, shift: Floats, shift_sigma: Floats, p: dict[str, float]) -> Charge:
+    model = problem.model
+    symmetry = next(s for s in model.symmetries if s.name == name)
+    imbalance = charge_imbalance(symmetry, problem.t, states + shift, p)
+    gradient = charge_gradient(model, symmetry, problem.t, states, p)
+    sigma = np.sqrt(np.sum((gradient * shift_sigma) ** 2, axis=1))
+    sigma = np.maximum(sigma, 1e-12 * (1.0 + np.abs(imbalance)))
+    imbalance = imbalance - float(np.average(imbalance, weights=1.0 / sigma**2))
+    return Charge(
+        name=name, symmetry=symmetry.symmetry, unit=symmetry.unit, t=problem.t, imbalance=imbalance, sigma=sigma,
+        drift_sigma=_drift(problem.t, imbalance, sigma, len(problem.t)),
+    )  # fmt: skip
+
+
+def _drift(t: Floats, imbalance: Floats, sigma: Floats, n: int) -> float:
+    """The slope of a straight line through the imbalance over its sigma; smoothing leaves about a window's share of independent values."""
+    reach = max(2, min(n // 6, 8))
+    centred = t - np.average(t, weights=1.0 / sigma**2)
+    information = float(np.sum((centred / sigma) ** 2)) / (2 * reach + 1)
+    slope = float(np.sum(centred * imbalance / sigma**2)) / max(float(np.sum((centred / sigma) ** 2)), 1e-300)
+    return slope * math.sqrt(max(information, 1e-300))
+
+
+def _relative_drift(charge: Charge, fit: Fit, known: Known) -> float:
+    """The charge's drift over the segment as a share of the charge's own range (kinetic part, momentum, boost)."""
+    problem = restate(fit, known)
+    model = problem.model
+    p = {name: float(value[0]) for name, value in unpack(problem, fit.estimate[None]).items()}
+    states = solve_many(model, {k: np.array([v]) for k, v in p.items()}, problem.t)[0]
+    half = states.shape[1] // 2
+    speed = float(np.sqrt(np.max(np.sum(states[:, half:] ** 2, axis=1))))
+    if model.anchor == "pivot":
+        speed *= p["length"]
+    scale = 0.5 * speed**2 if charge.name == "energy" else speed
+    slope = np.polyfit(charge.t, charge.imbalance, 1)[0]
+    return abs(float(slope)) * float(charge.t[-1] - charge.t[0]) / max(scale, 1e-9)
+
+
+def conclude_stability(verdict: Verdict, segments: Sequence[Segment], charges: Sequence[Charge], reasons: Sequence[str]) -> Stability:
+    """The Stability value."""
+    return Stability(verdict=verdict, segments=tuple(segments), charges=tuple(charges), reasons=tuple(reasons))
