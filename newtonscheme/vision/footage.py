@@ -1,0 +1,275 @@
+"""A bounded stretch of frames, kept as small as tracking allows: every frame thinned for detection, full pixels only where things change.
+
+One pass over the video feeds it. Frames wait a moment in full in a short ring; when they leave it, the tiles in which anything changed
+while they were there are kept and the rest is dropped. A few whole frames from all over the stretch give the still background at full
+resolution, place by place where it is asked for. Brightness is brought to that of the stretch's first frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ..types import Bools, Bytes, Floats
+from .background import Background, estimate_background, foreground, match_brightness, smooth, spread_indices
+
+if TYPE_CHECKING:
+    from .video import Frame
+
+TILE = 32
+"""Pixels of a tile's side: a small ball and its surroundings."""
+WIDEST_DETECTION = 640
+"""Detection works on every k-th pixel, with k such that no more columns than this are left: balls of 3 px at 640 columns are seen."""
+MEGABYTE = 1 << 20
+SMALL_BUDGET = 80 * MEGABYTE
+RING_BUDGET = 48 * MEGABYTE
+TILE_BUDGET = 64 * MEGABYTE
+KEY_BUDGET = 48 * MEGABYTE
+"""What the parts of a stretch may weigh; together they keep a whole process under 500 MB at 1920x1080."""
+LEAST_RING, LEAST_KEYS = 4, 6
+"""Frames kept in full even where one alone is heavy (4K)."""
+STILL_FRAMES = 16
+"""Frames averaged for the still background at full resolution."""
+CHANGE_FLOOR, CHANGE_FACTOR = 8.0, 2.5
+"""A tile changed if its smoothed pixels ranged over more than this many grey levels, and this many times the picture's typical range."""
+CUT_SHARE = 0.5
+"""Share of the picture that no change of brightness explains: another scene, or other light."""
+SAME_GAIN, SAME_OFFSET = 0.01, 0.8
+"""Changes of brightness too small to be worth correcting."""
+PROBES = 1600
+"""Pixels that brightness is compared on."""
+MIN_STRETCH = 5
+"""Frames before another cut is looked for: a background needs a few."""
+
+
+@dataclass(slots=True)
+class _Tiles:
+    """What is left of a frame: tiles (m, T, T), their colour (m, T/2, T/2, 2) or None, and where they are."""
+
+    top: list[int]
+    left: list[int]
+    luma: Bytes
+    chroma: Bytes | None
+
+
+def detection_stride(width_px: int, height_px: int) -> int:
+    """Every how many pixels detection looks; the longer side of a portrait picture counts half."""
+    return max(1, int(np.ceil(max(width_px, height_px / 2) / WIDEST_DETECTION)))
+
+
+class Stretch:
+    """Frames of one scene. Append until `full`, then `finish`, then read `luma`, `chroma`, `window` and `still`."""
+
+    def __init__(self, width_px: int, height_px: int) -> None:
+        self.stride = detection_stride(width_px, height_px)
+        self.index: list[int] = []
+        self.t: list[float] = []
+        self.luma: list[Bytes] = []
+        self.chroma: list[Bytes] = []
+        self.brightness: list[tuple[float, float]] = []
+        self.background: Background | None = None
+        self._size = (height_px, width_px)
+        self._ring: list[tuple[int, Bytes, Bytes | None]] = []
+        self._tiles: dict[int, _Tiles] = {}
+        self._keys: list[tuple[int, Bytes, Bytes | None]] = []
+        self._key_step = 1
+        self._weight = 0
+        self._tile_weight = 0
+        self._still: list[Floats] = []
+        self._known: Bools = np.zeros((0, 0), bool)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def full(self) -> bool:
+        """No more memory for another frame."""
+        return self._weight > SMALL_BUDGET or self._tile_weight > TILE_BUDGET
+
+    def starts_anew(self, frame: Frame) -> bool:
+        """Whether a frame shows another scene or other light than this stretch."""
+        if len(self) < MIN_STRETCH:
+            return False
+        luma = frame.luma[self._thin]
+        step = self._probe_step(luma)
+        probe = luma[::step, ::step].ravel().astype(float)
+        return all(match_brightness(probe, self.luma[k][::step, ::step].ravel().astype(float))[2] > CUT_SHARE for k in (0, -1))
+
+    def append(self, frame: Frame) -> None:
+        k = len(self.index)
+        luma, chroma = np.ascontiguousarray(frame.luma[self._thin]), frame.chroma()
+        self.index.append(frame.index)
+        self.t.append(frame.t)
+        gain, offset = self._match(luma)
+        self.brightness.append((gain, offset))
+        self.luma.append(luma if (gain, offset) == (1.0, 0.0) else cv2.convertScaleAbs(luma, alpha=1 / gain, beta=-offset / gain))
+        self._weight += luma.nbytes
+        if chroma is not None:
+            thin = np.ascontiguousarray(chroma[:: self.stride, :: self.stride])
+            self.chroma.append(thin)
+            self._weight += thin.nbytes
+        if self.stride > 1:
+            full = (k, frame.luma.copy(), None if chroma is None else chroma.copy())
+            self._ring.append(full)
+            self._keep_key(full)
+            if len(self._ring) >= self._ring_length(full):
+                self._empty_ring()
+
+    def finish(self) -> Background:
+        """Estimate the background; no more frames after this."""
+        self._empty_ring()
+        self.background = estimate_background(self.luma, self.chroma or None)
+        if self.stride == 1:
+            pick = spread_indices(len(self), STILL_FRAMES)
+            self._keys = [(k, self.luma[k], self.chroma[k] if self.chroma else None) for k in pick]
+        height, width = self._size
+        planes = 3 if self.chroma else 1
+        self._still = [np.zeros(self._size if p == 0 else ((height + 1) // 2, (width + 1) // 2), np.float32) for p in range(planes)]
+        self._known = np.zeros((-(-height // TILE), -(-width // TILE)), bool)
+        self._key_masks = [
+            cv2.dilate(foreground(self.luma[k], self.chroma[k] if self.chroma else None, self.background), np.ones((5, 5), np.uint8)) > 0 for k, _, _ in self._keys
+        ]
+        return self.background
+
+    def window(self, k: int, left: int, top: int, size: int, channel: int = 0) -> Floats:
+        """(size, size) pixels of frame ``k`` in the stretch's brightness, NaN outside the picture; ``channel`` 0 is luma, 1 and 2 chroma."""
+        if self.stride == 1:
+            return _cut(self.luma[k] if channel == 0 else self.chroma[k][..., channel - 1], left, top, size, channel > 0)
+        tiles = self._tiles[k]
+        out = self.still(left, top, size, channel)
+        gain, offset = self.brightness[k] if channel == 0 else (1.0, 0.0)
+        for n, (y, x) in enumerate(zip(tiles.top, tiles.left, strict=True)):
+            y0, x0, y1, x1 = max(y, top), max(x, left), min(y + TILE, top + size), min(x + TILE, left + size)
+            if y0 >= y1 or x0 >= x1:
+                continue
+            if channel == 0:
+                tile = tiles.luma[n]
+            elif tiles.chroma is not None:
+                tile = tiles.chroma[n, :, :, channel - 1].repeat(2, 0).repeat(2, 1)
+            out[y0 - top : y1 - top, x0 - left : x1 - left] = (tile[y0 - y : y1 - y, x0 - x : x1 - x] - np.float32(offset)) / np.float32(gain)
+        return out
+
+    def still(self, left: int, top: int, size: int, channel: int = 0) -> Floats:
+        """(size, size) pixels of the background at full resolution, NaN outside the picture."""
+        height, width = self._size
+        for row in range(max(top, 0) // TILE, (min(top + size, height) - 1) // TILE + 1):
+            for column in range(max(left, 0) // TILE, (min(left + size, width) - 1) // TILE + 1):
+                if not self._known[row, column]:
+                    self._learn(row, column)
+        return _cut(self._still[channel], left, top, size, channel > 0)
+
+    @property
+    def _thin(self) -> tuple[slice, slice]:
+        start = (self.stride - 1) // 2
+        return np.s_[start :: self.stride, start :: self.stride]
+
+    @staticmethod
+    def _probe_step(luma: Bytes) -> int:
+        return max(1, int(np.sqrt(luma.size / PROBES)))
+
+    def _match(self, luma: Bytes) -> tuple[float, float]:
+        if not self.luma:
+            return 1.0, 0.0
+        step = self._probe_step(luma)
+        gain, offset, _ = match_brightness(luma[::step, ::step].ravel().astype(float), self.luma[0][::step, ::step].ravel().astype(float))
+        middle = float(np.mean(self.luma[0][::step, ::step]))
+        if not 0.3 < gain < 3 or (abs(gain - 1) < SAME_GAIN * 5 and abs(offset + (gain - 1) * middle) < SAME_OFFSET):
+            return 1.0, 0.0
+        return gain, offset
+
+    def _keep_key(self, full: tuple[int, Bytes, Bytes | None]) -> None:
+        """Whole frames from all over the stretch: when there are too many, every other one goes."""
+        k, luma, _ = full
+        most = max(LEAST_KEYS, KEY_BUDGET // int(1.5 * luma.nbytes))
+        if k % self._key_step == 0:
+            self._keys.append(full)
+        if len(self._keys) > most:
+            self._keys = self._keys[::2]
+            self._key_step *= 2
+
+    @staticmethod
+    def _ring_length(full: tuple[int, Bytes, Bytes | None]) -> int:
+        return max(LEAST_RING, RING_BUDGET // int(1.5 * full[1].nbytes))
+
+    def _empty_ring(self) -> None:
+        """Keep the tiles that changed while the frames were in the ring, a rim around them, and forget the rest."""
+        if not self._ring:
+            return
+        # Neighbouring rings overlap by the last frame before this one, so that what stops or starts between two rings is not missed.
+        first = max(self._ring[0][0] - 1, 0)
+        luma = [smooth(x) for x in self.luma[first:]]
+        chroma = [smooth(x) for x in self.chroma[first:]]
+        grid = (-(-self._size[0] // TILE), -(-self._size[1] // TILE))
+        changed = _changed(luma, grid)
+        if chroma:
+            changed |= _changed([x[..., 0] for x in chroma], grid) | _changed([x[..., 1] for x in chroma], grid)
+        changed = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        rows, columns = np.nonzero(changed)
+        height, width = self._size
+        top = [int(y) for y in np.minimum(rows * TILE, max(height - TILE, 0) & ~1)]
+        left = [int(x) for x in np.minimum(columns * TILE, max(width - TILE, 0) & ~1)]
+        for k, full, tint in self._ring:
+            tiles = _Tiles(top, left, _gather(full, top, left, TILE), None if tint is None else _gather(tint, [y // 2 for y in top], [x // 2 for x in left], TILE // 2))
+            self._tiles[k] = tiles
+            self._tile_weight += tiles.luma.nbytes + (0 if tiles.chroma is None else tiles.chroma.nbytes)
+        self._ring = []
+
+    def _learn(self, row: int, column: int) -> None:
+        """The still background in one tile: the mean over whole frames where nothing is in front of it, their median where something always is."""
+        s = self.stride
+        y0, x0 = row * TILE, column * TILE
+        y1, x1 = min(y0 + TILE, self._size[0]), min(x0 + TILE, self._size[1])
+        h, w = self._key_masks[0].shape
+        rows, columns = np.minimum(np.arange(y0, y1) // s, h - 1), np.minimum(np.arange(x0, x1) // s, w - 1)
+        free = np.stack([~mask[rows[:, None], columns[None]] for mask in self._key_masks])
+        stack = np.stack([(luma[y0:y1, x0:x1] - np.float32(o)) / np.float32(g) for (k, luma, _) in self._keys for g, o in [self._own_brightness(k)]])
+        self._still[0][y0:y1, x0:x1] = _mean_where(stack, free)
+        if len(self._still) > 1:
+            free = free[:, ::2, ::2]
+            for c in (0, 1):
+                half = [tint[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2, c].astype(np.float32) for _, _, tint in self._keys if tint is not None]
+                self._still[1 + c][y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] = _mean_where(np.stack(half), free)
+        self._known[row, column] = True
+
+    def _own_brightness(self, k: int) -> tuple[float, float]:
+        """Thinned frames are corrected already, whole ones are not."""
+        return (1.0, 0.0) if self.stride == 1 else self.brightness[k]
+
+
+def _changed(frames: list[Bytes], grid: tuple[int, int]) -> Bools:
+    """Which tiles of the grid changed over a few smoothed, thinned frames."""
+    low, high = frames[0].copy(), frames[0].copy()
+    for f in frames[1:]:
+        np.minimum(low, f, out=low)
+        np.maximum(high, f, out=high)
+    change = cv2.subtract(high, low)
+    threshold = min(CHANGE_FLOOR + CHANGE_FACTOR * float(np.median(change)), 255)
+    return cv2.resize((change > threshold).astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA) > 0
+
+
+def _gather(image: Bytes, top: list[int], left: list[int], size: int) -> Bytes:
+    if image.shape[0] < size or image.shape[1] < size:
+        pad = [(0, max(0, size - image.shape[0])), (0, max(0, size - image.shape[1]))] + [(0, 0)] * (image.ndim - 2)
+        image = np.pad(image, pad, mode="edge")
+    tiles = [image[y : y + size, x : x + size] for y, x in zip(top, left, strict=True)]
+    return np.stack(tiles) if tiles else np.zeros((0, size, size, *image.shape[2:]), np.uint8)
+
+
+def _cut(image: Bytes | Floats, left: int, top: int, size: int, half: bool) -> Floats:
+    """A square window, NaN outside; of a half-resolution plane each pixel twice each way."""
+    out = np.full((size, size), np.nan, np.float32)
+    h, w = (2 * image.shape[0], 2 * image.shape[1]) if half else image.shape
+    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + size, h), min(left + size, w)
+    if y0 < y1 and x0 < x1:
+        source = image[np.arange(y0, y1)[:, None] // 2, np.arange(x0, x1)[None] // 2] if half else image[y0:y1, x0:x1]
+        out[y0 - top : y1 - top, x0 - left : x1 - left] = source
+    return out
+
+
+def _mean_where(stack: Floats, free: Bools) -> Floats:
+    count = free.sum(axis=0)
+    mean = (stack * free).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.median(stack, axis=0)).astype(np.float32)

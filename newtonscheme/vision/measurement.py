@@ -1,0 +1,211 @@
+"""From a path of candidates to measured samples: windows are cut from the footage and discs fitted to them.
+
+Two rounds: the first fits every sample from its candidate; the second repeats those that did not settle from where the others say they
+should be. Objects that move several pixels in a frame are fitted once more as streaks. Samples without a believable disc keep their
+candidate's centre (a silhouette's centroid) with a wide sigma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import Bools, Floats
+from .detection import Candidate
+from .footage import Stretch
+from .refinement import Discs, fit_discs
+
+BATCH = 48
+"""Crops fitted at once: large enough to spread numpy's overhead, small enough for the cache."""
+MARGIN_PX = 5.0
+MARGIN_RADII = 0.5
+"""Background shown around a disc."""
+MAX_WINDOW = 72
+"""Pixels of a window's side; a larger object is seen through every second (third, ...) pixel."""
+TIGHT = 0.5
+"""Detection pixels by which the 3x3 mean widens a region's radius."""
+GOOD_EXPLAINED = 0.6
+"""Share of the departure from the background that a believable disc accounts for; a hand's best disc stays below."""
+MAX_SHIFT_RADII = 1.0
+"""A fit that ends further than this (besides two detection pixels) from its candidate found something else."""
+RADIUS_RANGE = 1.8
+"""A fitted radius within this factor of the path's is the same object."""
+NEIGHBOURS = 3
+"""Good samples on each side that say where a failed one should be."""
+STREAK_FROM_PX, STREAK_FROM_RADII = 2.0, 0.25
+"""Motion between frames from which a streak is looked for: below it the blur is less than an edge."""
+STREAK_START = 0.4
+"""Exposure in shares of the frame time that a streak fit starts from: indoor phone footage lies between 0.1 and 1."""
+STREAK_CLEAR = 4.0
+"""Median of streak length over its sigma from which streaks are believed."""
+COARSE_RADII = 0.2
+"""Sigma of a silhouette's centroid in radii: an arm or a shadow pulls it by that much."""
+CHROMA_ADVANTAGE = 3.0
+"""Colour is used in place of brightness when it stands out this many times more: its planes have half the resolution."""
+LEAST_COVERED = 0.4
+"""A disc of which less lies inside the picture is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Measured samples of a path, one row for each of its candidates; rows without a believable disc have ``fitted`` False."""
+
+    centre_px: Floats
+    covariance_px: Floats
+    radius_px: Floats
+    radius_sigma_px: Floats
+    softness_px: Floats
+    contrast: Floats
+    explained: Floats
+    streak_px: Floats
+    fitted: Bools
+
+
+def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[Candidate]) -> Samples:
+    """Fit discs to one object's candidates in frames ``rows`` of a stretch."""
+    place = np.array([(c.u, c.v) for c in candidates])
+    size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
+    channel = _best_channel(candidates)
+    motion = _motion(np.array(rows), place)
+    samples = _fit(stretch, rows, place, size, channel, None)
+    good = _believable(samples, place, size, stretch.stride)
+    if good.any() and not good.all():
+        again = np.flatnonzero(~good)
+        centre, radius = _expected(np.array(rows), samples, good, again, place, size)
+        retried = _fit(stretch, [rows[k] for k in again], centre, radius, channel, None)
+        fine = _believable(retried, centre, radius, stretch.stride)
+        samples = _replace(samples, again[fine], retried, fine)
+        good[again[fine]] = True
+    if good.sum() >= 3:
+        motion = _motion(np.array(rows)[good], samples.centre_px[good])
+        samples = _with_streaks(stretch, np.array(rows), samples, good, motion, channel)
+    radius = np.median(samples.radius_px[good]) if good.any() else np.nan
+    good &= (samples.radius_px < RADIUS_RANGE**2 * radius) & (samples.radius_px > radius / RADIUS_RANGE**2) if good.any() else good
+    return _with_silhouettes(samples, good, place, size, stretch.stride)
+
+
+def _best_channel(candidates: Sequence[Candidate]) -> int:
+    """0 luma, 1 or 2 a chroma plane: where the object stands out most."""
+    departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
+    strongest = int(np.argmax(departure[1:])) + 1
+    return strongest if departure[strongest] > CHROMA_ADVANTAGE * departure[0] else 0
+
+
+def _motion(rows: Floats, place: Floats) -> Floats:
+    """(n, 2) displacement in one frame at each sample, by central differences."""
+    if len(rows) < 2:
+        return np.zeros((len(rows), 2))
+    return np.gradient(place, rows.astype(float), axis=0)
+
+
+def _fit(stretch: Stretch, rows: Sequence[int], centre: Floats, radius: Floats, channel: int, streak: Floats | None, softness: Floats | None = None) -> Samples:
+    """Discs of any size, in batches of one window size."""
+    n = len(rows)
+    length = np.zeros(n) if streak is None else np.hypot(streak[:, 0], streak[:, 1])
+    half = np.ceil((1 + MARGIN_RADII) * radius + 0.6 * length + MARGIN_PX)
+    thinning = np.maximum(1, np.ceil((2 * half + 1) / MAX_WINDOW)).astype(int)
+    window = (np.ceil((2 * half / thinning + 1) / 8) * 8).astype(int)
+    out = _blank(n)
+    for thin, side in sorted(set(zip(thinning.tolist(), window.tolist(), strict=True))):
+        members = np.flatnonzero((thinning == thin) & (window == side))
+        for start in range(0, len(members), BATCH):
+            batch = members[start : start + BATCH]
+            corner = np.round(centre[batch] - thin * (side - 1) / 2).astype(int)
+            images = np.stack([stretch.window(rows[k], x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
+            stills = np.stack([stretch.still(x, y, side * thin, channel)[::thin, ::thin] for x, y in corner])
+            discs = fit_discs(
+                images,
+                stills,
+                (centre[batch] - corner) / thin,
+                radius[batch] / thin,
+                softness_px=None if softness is None else softness[batch] / thin,
+                streak_px=None if streak is None else streak[batch] / thin,
+            )
+            out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
+    return out
+
+
+def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:
+    return Samples(
+        discs.centre_px * thin + corner,
+        discs.covariance_px * thin**2,
+        discs.radius_px * thin,
+        discs.radius_sigma_px * thin,
+        discs.softness_px * thin,
+        discs.contrast,
+        np.where(discs.covered > LEAST_COVERED, discs.explained, 0.0),
+        np.where(np.isfinite(discs.streak_sigma_px)[:, None], discs.streak_px * thin, 0.0),
+        np.hypot(discs.streak_px[:, 0], discs.streak_px[:, 1]) > STREAK_CLEAR * discs.streak_sigma_px,
+    )
+
+
+def _blank(n: int) -> Samples:
+    return Samples(
+        np.zeros((n, 2)), np.zeros((n, 2, 2)), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, 2)), np.zeros(n, bool)
+    )
+
+
+def _replace(samples: Samples, at: Floats, other: Samples, chosen: Bools) -> Samples:
+    """``samples`` with rows ``at`` taken from the ``chosen`` rows of another."""
+    fields = [getattr(samples, name).copy() for name in Samples.__slots__]
+    for own, name in zip(fields, Samples.__slots__, strict=True):
+        own[at] = getattr(other, name)[chosen]
+    return Samples(*fields)
+
+
+def _believable(samples: Samples, centre: Floats, radius: Floats, stride: int) -> Bools:
+    shift = np.hypot(*(samples.centre_px - centre).T)
+    settled = (shift < MAX_SHIFT_RADII * radius + 2 * stride) & (samples.radius_px < 2 * radius + stride) & (samples.radius_px > 0.4 * radius - 0.5 * stride)
+    return settled & (samples.explained > GOOD_EXPLAINED) & np.isfinite(samples.radius_sigma_px)
+
+
+def _expected(rows: Floats, samples: Samples, good: Bools, again: Floats, place: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """Where failed samples should be: a straight line or parabola through their good neighbours in time, if those are near."""
+    centre, radius = place[again].copy(), size[again].copy()
+    fine = np.flatnonzero(good)
+    for n, k in enumerate(again):
+        near = fine[np.argsort(np.abs(rows[fine] - rows[k]))[: 2 * NEIGHBOURS]]
+        near = near[np.abs(rows[near] - rows[k]) <= 2 * NEIGHBOURS]
+        if len(near) < 2:
+            continue
+        radius[n] = np.median(samples.radius_px[near])
+        if len(near) >= 4:
+            at = (rows[near] - rows[k]).astype(float)
+            guess = np.polynomial.polynomial.polyfit(at, samples.centre_px[near], 2)[0]
+            if np.hypot(*(guess - place[k])) < 2 * max(radius[n], size[k]):
+                centre[n] = guess
+    return centre, radius
+
+
+def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools, motion: Floats, channel: int) -> Samples:
+    """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
+    speed = np.hypot(motion[:, 0], motion[:, 1])
+    fast = speed > STREAK_FROM_PX + STREAK_FROM_RADII * samples.radius_px[good]
+    if fast.sum() < 3:
+        return samples
+    at = np.flatnonzero(good)[fast]
+    softness = np.full(len(at), float(np.median(samples.softness_px[good & ~np.isin(np.arange(len(good)), at)])) if (~fast).sum() >= 3 else 0.8)
+    streaked = _fit(stretch, [int(rows[k]) for k in at], samples.centre_px[at], samples.radius_px[at], channel, STREAK_START * motion[fast], softness)
+    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride) & (streaked.explained >= samples.explained[at] - 0.02)
+    clear = streaked.fitted & better
+    if clear.sum() < 0.5 * len(at):
+        return samples
+    return _replace(samples, at[clear], streaked, clear)
+
+
+def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats, stride: int) -> Samples:
+    centre = np.where(good[:, None], samples.centre_px, place)
+    coarse = ((COARSE_RADII * size + 0.5 * stride) ** 2)[:, None, None] * np.eye(2)
+    return Samples(
+        centre,
+        np.where(good[:, None, None], samples.covariance_px, coarse),
+        np.where(good, samples.radius_px, np.nan),
+        np.where(good, samples.radius_sigma_px, np.nan),
+        samples.softness_px,
+        samples.contrast,
+        np.where(good, samples.explained, 0.0),
+        np.where(good[:, None], samples.streak_px, 0.0),
+        good,
+    )
