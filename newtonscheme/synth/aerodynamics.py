@@ -11,10 +11,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..physics.air import reynolds_number, sphere_drag_coefficient
+
 Law = Callable[[float], float]
 
-AIR_VISCOSITY = 1.5e-5
-"""m^2/s, kinematic, of air at 20 C."""
+SOCCER_REYNOLDS = 0.22 / 1.5e-5
+"""Reynolds number of a soccer ball for each m/s, in the air of the wind tunnel."""
 SOCCER_SPIN = np.array([0.0, 0.05, 0.11, 0.16, 0.20, 0.27, 0.49, 0.71])
 SOCCER_LIFT = np.array([0.0, 0.05, 0.22, 0.24, 0.29, 0.29, 0.285, 0.31])
 """Medians over wind tunnel (Asai et al. 2007) and trajectories (Goff & Carre 2009, Am. J. Phys. 77, 1020, fig. 6)."""
@@ -39,21 +41,19 @@ def lift_by_goff(spin: float) -> float:
     return float(np.interp(spin, SOCCER_SPIN, SOCCER_LIFT))
 
 
-def drag_by_goff(speed: float, diameter: float) -> float:
-    """Soccer through its drag crisis: CD = 0.155 + 0.346 / (1 + exp((v - 12.19) / 1.309)) (Goff & Carre 2010), at equal Reynolds number."""
-    soccer_speed = speed * diameter / 0.22
-    return 0.155 + 0.346 / (1.0 + float(np.exp(np.clip((soccer_speed - 12.19) / 1.309, -50.0, 50.0))))
+def drag_by_goff(reynolds: float) -> float:
+    """Soccer through its drag crisis: CD = 0.155 + 0.346 / (1 + exp((v - 12.19) / 1.309)) (Goff & Carre 2010), v at equal Reynolds number."""
+    speed = reynolds / SOCCER_REYNOLDS
+    return 0.155 + 0.346 / (1.0 + float(np.exp(np.clip((speed - 12.19) / 1.309, -50.0, 50.0))))
 
 
-def drag_by_morrison(speed: float, diameter: float) -> float:
-    """A smooth sphere at any Reynolds number from creeping flow to 1e6 (Morrison 2013, An Introduction to Fluid Mechanics, eq. 8.100)."""
-    re = max(speed * diameter / AIR_VISCOSITY, 1e-3)
-    a, b = re / 5.0, re / 2.63e5
-    return 24.0 / re + 2.6 * a / (1.0 + a**1.52) + 0.411 * b**-7.94 / (1.0 + b**-8.0) + 0.25 * (re / 1e6) / (1.0 + re / 1e6)
+def drag_by_morrison(reynolds: float) -> float:
+    """A smooth sphere from creeping flow to Re 1e6 (Morrison 2013)."""
+    return float(sphere_drag_coefficient(reynolds))
 
 
 LIFT_LAWS: Mapping[str, Law] = MappingProxyType({"stepanek": lift_by_stepanek, "nathan": lift_by_nathan, "goff": lift_by_goff})
-DRAG_LAWS: Mapping[str, Callable[[float, float], float]] = MappingProxyType({"goff": drag_by_goff, "morrison": drag_by_morrison})
+DRAG_LAWS: Mapping[str, Law] = MappingProxyType({"goff": drag_by_goff, "morrison": drag_by_morrison})
 
 
 def lift_ratio(law: str, lift: float, launch_speed: float) -> Callable[[float], float]:
@@ -71,11 +71,11 @@ def lift_ratio(law: str, lift: float, launch_speed: float) -> Callable[[float], 
     return ratio
 
 
-def drag_ratio(law: str, launch_speed: float, diameter: float) -> Callable[[float], float]:
+def drag_ratio(law: str, launch_speed: float, diameter: float, air_density: float) -> Callable[[float], float]:
     """CD(v) / CD(launch) under a named law."""
-    curve = DRAG_LAWS[law]
-    at_launch = curve(launch_speed, diameter)
-    return lambda speed: curve(speed, diameter) / at_launch
+    curve, scale = DRAG_LAWS[law], float(reynolds_number(1.0, diameter, air_density))
+    at_launch = curve(scale * launch_speed)
+    return lambda speed: curve(scale * speed) / at_launch
 
 
 def _invert(curve: Law, lift: float) -> float:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..errors import UsageError
-from ..physics.force import ForceModel
+from ..physics.force import Drawn, ForceModel
 from ..physics.models import FORCE_MODELS
 from ..types import Bools, Floats, Track, _freeze
 from .aerodynamics import DRAG_LAWS, LIFT_LAWS, drag_ratio, lift_ratio
@@ -27,6 +27,7 @@ SPAN_RANGE = (0.3, 0.9)  # of the picture, in the direction that fills it most
 RADIUS_RANGE_PX = (1.5, np.inf)  # a ball of 3 px across is the smallest that anything can be said about
 SHUTTER_REACH = 0.45  # of a frame to either side of its middle: the longest exposure anything is rendered with is 0.9
 MAX_DRAWS = 400  # a golf ball rarely fills a small picture; 400 tries failed in none of 3000 scenes
+BODY_DRAWS = 20  # enough that one of them has a body of nearly the wanted size
 LAW_SHARE = 0.5  # of curving balls, whose lift follows a published law and not the fit's own constant
 DRAG_LAW_SHARE = 0.25  # of flights, whose drag follows a published law
 SIGMA_RANGE_PX = (0.02, 1.0)  # from a disc fit on a clean film to a blob's centroid
@@ -92,6 +93,7 @@ def draw_scene(
     duration: float | None = None,
     span: tuple[float, float] = SPAN_RANGE,
     hold: float = 0.0,
+    body: tuple[float, float] | None = None,
     least_radius_px: float = RADIUS_RANGE_PX[0],
 ) -> Scene:
     """A truth of one pattern before a random plausible camera.
@@ -104,6 +106,7 @@ def draw_scene(
         duration: seconds to film the pattern for; the drawn truth's own when None.
         span: least and largest share of the picture that the motion fills; over 1 it leaves the picture.
         hold: seconds for which a hand holds and throws the body first.
+        body: diameter (m) and mass (kg) of the thing that moves, in place of the drawn ones.
         least_radius_px: the smallest apparent radius to accept.
 
     Raises:
@@ -111,7 +114,7 @@ def draw_scene(
     """
     model = FORCE_MODELS[pattern]
     for _ in range(MAX_DRAWS):
-        drawn = model.draw(rng)
+        drawn = _draw_truth(rng, model, body)
         recording = draw_recording(rng, drawn.duration if duration is None else duration, size_px=size_px, fps=fps, hold=hold)
         values, laws = dict(drawn.values), _draw_laws(rng, drawn.values)
         path = _with_hand(_solve_path(model, values, laws), hold)
@@ -122,6 +125,16 @@ def draw_scene(
             return scene
     wanted = f"a radius of {least_radius_px:g} px or more in a picture of {size_px}"
     raise UsageError(f"no view of {pattern} found: wanted {wanted}; make the picture larger")
+
+
+def _draw_truth(rng: np.random.Generator, model: ForceModel, body: tuple[float, float] | None) -> Drawn:
+    """A truth of the model; for a given body, the one of several whose own body is nearest in size, as its speeds and lengths suit it."""
+    if body is None:
+        return model.draw(rng)
+    diameter, mass = body
+    several = [model.draw(rng) for _ in range(BODY_DRAWS)]
+    nearest = min(several, key=lambda drawn: abs(np.log(drawn.values["diameter"] / diameter)))
+    return Drawn(values={**nearest.values, "diameter": diameter, "mass": mass}, duration=nearest.duration)
 
 
 def draw_recording(
@@ -208,7 +221,7 @@ def _lawful_rhs(model: ForceModel, values: Mapping[str, float], laws: Mapping[st
     launch = max(float(np.linalg.norm([values[name] for name in ("vx", "vy", "vz")])), 1.0)
     ratios: list[tuple[tuple[str, ...], Callable[[float], float]]] = []
     if "drag" in published:
-        ratios.append((("drag_coefficient",), drag_ratio(published["drag"], launch, values["diameter"])))
+        ratios.append((("drag_coefficient",), drag_ratio(published["drag"], launch, values["diameter"], values["air_density"])))
     if "lift" in published:
         axis = tuple(name for name in ("lift_x", "lift_y", "lift_z"))
         ratios.append((axis, lift_ratio(published["lift"], float(np.linalg.norm([values[name] for name in axis])), launch)))
