@@ -16,9 +16,9 @@ from ..catalogue import Ball, Drag, Interval, load_constants
 from ..errors import UsageError
 from ..types import Floats, Quantity, Source
 
-TEMPERATURE_C = Interval(-60.0, 60.0)
-PRESSURE_HPA = Interval(250.0, 1100.0)
-"""From the highest mountain in winter to the deepest valley."""
+TEMPERATURE_C = Interval(-100.0, 100.0)
+PRESSURE_HPA = Interval(100.0, 1200.0)
+"""Beyond every weather on record, with room for a mountain top: what the options allow."""
 HUMIDITY = Interval(0.0, 1.0)
 SMALLEST_REYNOLDS = 1e-3
 """Below it the drag is Stokes's and no ball in a picture is so slow: it keeps 24/Re finite at rest."""

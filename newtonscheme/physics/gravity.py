@@ -16,8 +16,8 @@ from ..types import Quantity
 
 UNIT = "m/s^2"
 LATITUDE_LIMIT_DEG = 90.0
-LOWEST_M, HIGHEST_M = -500.0, 10_000.0
-"""From the shore of the Dead Sea to above the highest mountain: where a person can film, with some room."""
+LOWEST_M, HIGHEST_M = -500.0, 11_000.0
+"""From the shore of the Dead Sea to the top of the troposphere: what the options allow."""
 
 
 def gravity_at(latitude_deg: float | None = None, height_m: float | None = None) -> Quantity:
