@@ -22,8 +22,8 @@ from .parameters import FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, FREE_DIAMETER, FRE
 
 UNKNOWN_SHARE = 0.5
 """As many things that people throw, drop and swing are in no catalogue (toys, fruit, bobs, crumpled paper) as are in this one: a judgement."""
-LABEL_PROBABILITY = 0.5
-"""A label is given when it is more likely than not."""
+SURE_ENOUGH = 0.5
+"""A label's own mass and diameter stand for the object when the label is more likely than not; below that, the mixture's."""
 TYPICAL_SPEED = 5.0
 """m/s: the middle of a throw indoors; drag priors are told for it where the flight's own speed is not known yet."""
 
@@ -56,8 +56,9 @@ TEXTURE_FLOOR, TEXTURE_SCALE = 0.5, 0.1
 """Noise, blur and compression make and hide texture: it counts for a factor of two at most, over a spread of lightness of 0.1."""
 UNKNOWN_TEXTURE = 0.8
 """Mean of that factor for things of unknown texture."""
-ROUND_ELONGATION, ROUND_SCALE, ROUND_FLOOR = 1.2, 0.2, 0.2
-"""A ball's silhouette is a disc up to blur and compression (1.2); beyond it, every ball loses to things that are not round."""
+ROUND_ELONGATION, ROUND_SCALE, ROUND_FLOOR = 1.3, 0.2, 0.2
+"""A ball's silhouette is a disc up to motion blur and compression (1.09 to 1.27 measured on real clips); beyond it, every ball loses to
+things that are not round."""
 CLOSEST_NAMES = 3
 """How many names a misspelt label is answered with."""
 
@@ -126,22 +127,16 @@ def weigh_bodies(bodies: Sequence[Body], log_evidences: Sequence[float], diamete
 
 
 def name_body(bodies: Sequence[Body]) -> Body:
-    """What to report: the likeliest kind if it is more likely than not, else an object without a label, of the mixture's size and mass.
+    """What to report: the likeliest hypothesis, which may be that no kind of the catalogue is the right one.
 
-    ``probability`` is the label's, or that no kind is the right one. With a label, mass and diameter are that kind's: they hold if the
-    label does.
+    A label that is more likely than not brings its kind's diameter, mass and drag: they hold if the label does. Otherwise these are the
+    mean and sigma over all hypotheses, and the probability says what the label is worth.
     """
-    best = max((body for body in bodies if body.label is not None), key=lambda body: body.probability, default=None)
-    if best is not None and best.probability >= LABEL_PROBABILITY:
+    best = max(bodies, key=lambda body: body.probability)
+    if best.label is not None and best.probability > SURE_ENOUGH:
         return best
-    unlabelled = next((body for body in bodies if body.label is None), None)
-    return Body(
-        label=None,
-        probability=0.0 if unlabelled is None else unlabelled.probability,
-        diameter=mix_quantity(bodies, "diameter"),
-        mass=mix_quantity(bodies, "mass"),
-        drag_coefficient=mix_quantity(bodies, "drag_coefficient"),
-    )
+    diameter, mass, drag = (mix_quantity(bodies, name) for name in ("diameter", "mass", "drag_coefficient"))
+    return replace(best, diameter=diameter, mass=mass, drag_coefficient=drag)
 
 
 def mix_quantity(bodies: Sequence[Body], name: str) -> Quantity | None:

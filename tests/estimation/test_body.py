@@ -221,12 +221,22 @@ def test_a_mixture_with_a_part_that_is_unknown_is_unknown() -> None:
     assert mix_quantity([part(None, 0.0, None), part("golf ball", 1.0, Quantity(2.0, 0.1, "kg", "catalogue"))], "mass") is not None
 
 
-def test_a_label_is_given_only_when_it_is_likelier_than_not() -> None:
+def test_a_sure_label_brings_its_mass() -> None:
+    bodies = [part(None, 0.3, Quantity(2.0, 1.0, "kg", "derived")), part("golf ball", 0.7, Quantity(1.0, 0.1, "kg", "catalogue"))]
+    assert name_body(bodies) == bodies[1]
+
+
+def test_an_unsure_label_comes_with_the_mass_of_all() -> None:
+    light, heavy = Quantity(1.0, 0.1, "kg", "catalogue"), Quantity(3.0, 0.1, "kg", "catalogue")
+    bodies = [part(None, 0.3, light), part("golf ball", 0.4, light), part("baseball", 0.3, heavy)]
+    named = name_body(bodies)
+    assert (named.label, named.probability) == ("golf ball", 0.4)
+    assert named.mass == mix_quantity(bodies, "mass")
+    assert named.mass is not None
+    assert named.mass.sigma > 0.5
+
+
+def test_no_label_is_given_when_no_kind_is_likelier() -> None:
     mass = Quantity(1.0, 0.1, "kg", "catalogue")
-    sure, unsure = (
-        [part(None, 0.3, mass), part("golf ball", 0.7, mass)],
-        [part(None, 0.3, mass), part("golf ball", 0.4, mass), part("baseball", 0.3, mass)],
-    )
-    assert name_body(sure) == sure[1]
-    named = name_body(unsure)
-    assert (named.label, named.probability) == (None, 0.3)
+    named = name_body([part(None, 0.4, mass), part("golf ball", 0.35, mass), part("baseball", 0.25, mass)])
+    assert (named.label, named.probability) == (None, 0.4)
