@@ -311,8 +311,12 @@ def cut_in_flight(rng: np.random.Generator, t: Floats) -> Floats:
     s = _phase(t)
     late = s > _between_exposures(s, float(rng.uniform(0.3, 0.7)))
     time = s + late * rng.uniform(0.15, 0.5) * rng.choice([-1, 1])
-    jump = late[:, None] * np.array([rng.choice([-1, 1]) * rng.uniform(0.1, 0.4), rng.uniform(-0.3, 0.3), 0.0])
-    return _flight(time, np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.2, 0.8), 0.0]), np.array([0.0, -1.2, 0.0])) + jump
+    path = _flight(time, np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.2, 0.8), 0.0]), np.array([0.0, -1.2, 0.0]))
+    across = rng.uniform(0, 2 * np.pi)
+    # The jump is wide whichever way the cut in time alone would throw it.
+    first = int(np.argmax(late))
+    wanted = rng.uniform(0.4, 0.8) * np.array([np.cos(across), np.sin(across), 0.0])
+    return path + late[:, None] * (wanted - (path[first] - path[first - 1]))
 
 
 def play_yo_yo(rng: np.random.Generator, t: Floats) -> Floats:

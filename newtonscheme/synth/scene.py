@@ -18,7 +18,7 @@ from ..physics.force import Drawn, ForceModel
 from ..physics.models import FORCE_MODELS
 from ..types import Bools, Floats, Track, _freeze
 from .aerodynamics import DRAG_LAWS, LIFT_LAWS, drag_ratio, lift_ratio
-from .view import View, place_view
+from .view import LARGEST_RADIUS_SHARE, View, place_view
 
 SIZES_PX = ((320, 240), (640, 360), (640, 480), (854, 480), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160))
 FRAME_RATES = (24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0, 120.0, 240.0)
@@ -113,7 +113,8 @@ def draw_scene(
         UsageError: no camera shows this pattern in a picture of this size at these limits.
     """
     model = FORCE_MODELS[pattern]
-    for _ in range(MAX_DRAWS):
+    possible = least_radius_px <= LARGEST_RADIUS_SHARE * min(size_px or SIZES_PX[-1])
+    for _ in range(MAX_DRAWS if possible else 0):
         drawn = _draw_truth(rng, model, body)
         recording = draw_recording(rng, drawn.duration if duration is None else duration, size_px=size_px, fps=fps, hold=hold)
         values, laws = dict(drawn.values), _draw_laws(rng, drawn.values)

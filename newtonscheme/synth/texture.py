@@ -130,9 +130,9 @@ def _mix(base: Image, mark: Image, share: Image) -> Image:
     return base + (mark - base) * share[:, None]
 
 
-def _band(distance: Image, half_width: float, softness: float = 0.02) -> Image:
+def _band(distance: Image | Floats, half_width: float, softness: float = 0.02) -> Image:
     """1 within ``half_width`` of a line on the unit sphere, 0 outside, with a soft edge."""
-    return np.clip((half_width - np.abs(distance)) / softness + 0.5, 0.0, 1.0)
+    return np.clip((half_width - np.abs(distance)) / softness + 0.5, 0.0, 1.0).astype(np.float32)
 
 
 def _cover_plain(q: Image, colours: Image) -> Image:
@@ -147,7 +147,7 @@ def _cover_saddle_seam(q: Image, colours: Image) -> Image:
 
 def _cover_great_circles(q: Image, colours: Image) -> Image:
     curved = np.abs(q[:, 2]) - np.float32(0.45) - np.float32(0.35) * q[:, 0] ** 2
-    lines = np.asarray(np.min(np.abs([q[:, 0], q[:, 1], curved]), axis=0), dtype=np.float32)
+    lines = np.abs(np.stack([q[:, 0], q[:, 1], curved])).min(axis=0)
     return _mix(colours[0], colours[1], _band(lines, 0.03))
 
 

@@ -13,8 +13,10 @@ FOV_RANGE_DEG = (30.0, 80.0)  # horizontal: from a short tele to a phone's main 
 PITCH_SIGMA_DEG, ROLL_SIGMA_DEG = 6.0, 2.0  # how level people hold a camera
 LARGEST_RADIUS_SHARE = 1.0 / 6.0  # of the short side: a ball a third of the picture across
 NEAREST = 0.25  # m between camera and body: a phone cannot focus closer
+NEAREST_SHARE = 0.15  # of the path's extent: nobody films a free kick from the ball's own place
 SMALLEST_SPAN_SHARE = 0.5  # of the span that was asked for: below it a path along the line of sight hardly moves
 PLACING_ROUNDS = 12  # the span goes as 1 / depth: a few rounds settle it to a per cent
+PLACING_POINTS = 48  # of the path, to find its place; the last look is at all of it
 EDGE_SHARE = 0.9  # of the room beside the path that may be used: nothing touches the picture's edge
 
 
@@ -58,14 +60,15 @@ def place_view(rng: np.random.Generator, position: Floats, radius: float, size_p
     pitch, roll = np.deg2rad(rng.normal(0.0, (PITCH_SIGMA_DEG, ROLL_SIGMA_DEG)))
     focal = 0.5 * long_side / float(np.tan(half_fov))
     corner = rng.uniform(0.0, 1.0, 2)
-    nearest = max(NEAREST, focal * radius / (LARGEST_RADIUS_SHARE * min(size_px)))
+    nearest = max(NEAREST, NEAREST_SHARE * float(np.linalg.norm(np.ptp(position, axis=0))), focal * radius / (LARGEST_RADIUS_SHARE * min(size_px)))
     size, middle = np.array(size_px, dtype=float), 0.5 * (np.array(size_px) - 1.0)
     level = View(size_px=size_px, focal_px=focal, pitch=float(pitch), roll=float(roll), anchor_px=(middle[0], middle[1]), px_per_m=1.0)
     reach = _reach_towards(position, level)
     extent = float(np.max(np.ptp(position, axis=0) * focal / np.array([width, height, long_side])))
     depth, anchor, filled = max(extent / span, reach + nearest), middle, 0.0
+    thinned = position[np.linspace(0, len(position) - 1, min(PLACING_POINTS, len(position))).astype(int)]
     for _ in range(PLACING_ROUNDS):
-        view, low, high = _centred(level, position, radius, depth, anchor, middle)
+        view, low, high = _centred(level, thinned, radius, depth, anchor, middle)
         filled = float(np.max((high - low) / size))
         anchor = np.array(view.anchor_px)
         depth = max(depth * filled / span, reach + nearest)
