@@ -1,0 +1,383 @@
+"""The clock of a video: what its time stamps say, whether they can be believed, and the times that follow.
+
+Only the packets' stamps are read here, never a picture. A stamp is an integer count of the stream's time base. Frames are
+numbered by *rank*, their place among the shown frames in display order; the clock gives each rank a time in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ..types import Bools, Floats, Ints, Notice, TimeSource
+
+NO_STAMP = int(np.iinfo(np.int64).min)
+
+# A gap this many times the median is a hole: a camera that drops single frames stays below it, a paused recording does not.
+HOLE_RATIO = 3.0
+
+# Holes of up to this many whole gaps are lost frames; longer ones are a pause, in which nobody can say how many are missing.
+LONGEST_LOSS = 10
+
+# Above this share of gaps with something missing, the camera ran at a varying rate rather than losing frames.
+LOSS_SHARE = 0.3
+
+# A gap further than this from the median makes a rate "variable": phone cameras jitter by 0.3 % at a constant rate.
+VARIABLE_GAP = 0.1
+
+# Stamps that were rounded to the container's tick stay within half a tick of an even grid, a little more where the
+# encoder truncated twice.
+ROUNDING_TICKS = 0.6
+
+# Relative error of a double after some arithmetic on hours of stamps.
+EXACT = 1e-9
+
+# With ticks coarser than this share of the gap, rounding could not be told from a true change of rate.
+COARSEST_TICK = 0.35
+
+# Uneven stamps in ticks coarser than this share of the gap carry a timing error that shows in every fit.
+COARSE_TICK = 0.1
+
+# Share of the gaps that must be equal before broken stamps are replaced by an even count at that gap.
+EVEN_SHARE = 0.8
+EVEN_GAP = 0.1
+
+# Rates of film worth analysing; 1000 and above is what a broken time table gives (one tick of a millisecond per frame).
+SLOWEST_FPS = 1.0
+FASTEST_FPS = 1000.0
+
+# FFmpeg's own assumption for a stream that says nothing about its rate.
+FALLBACK_FPS = 25.0
+
+# Phones write their nominal rate into every film and drop to half of it in poor light; slow motion is stored 4 times slower
+# or more. Between the two nobody can tell.
+SLOW_MOTION_RATIO = 3.0
+SAME_RATE_RATIO = 1.5
+
+# Formats in which the stamps are a frame count at one rate of the header, not times that a camera wrote.
+COUNTED_FORMATS = frozenset({"avi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """The stamps of all packets of a video stream, in decoding order.
+
+    ``pts`` and ``dts`` (p,) are presentation and decoding stamps in ticks (``NO_STAMP``: none); ``shown`` (p,) is False for packets that an edit
+    list hides; ``key`` (p,) marks those at which decoding can start.
+    """
+
+    pts: Ints
+    dts: Ints
+    shown: Bools
+    key: Bools
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time of every frame: ``times`` (n,) in s by rank, from the first shown frame, strictly increasing.
+
+    ``rank`` (p,) gives the rank of each packet's frame, -1 where it shows none; None where packets cannot be told apart by their
+    stamps and frames are numbered in the order in which the decoder puts them out. ``missing`` counts frames for which the stamps
+    leave room but the file has no packet.
+    """
+
+    times: Floats
+    rank: Ints | None
+    source: TimeSource
+    notices: tuple[Notice, ...]
+    missing: int
+
+    @property
+    def fps(self) -> float:
+        """Median rate (1/s); 0 for a single frame."""
+        return 1.0 / self.gap if len(self.times) > 1 else 0.0
+
+    @property
+    def gap(self) -> float:
+        """Median time between frames (s); 0 for a single frame."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+    def time(self, rank: int) -> float:
+        """Time of a rank in s; ranks past the last packet go on at the median gap."""
+        if rank < len(self.times):
+            return float(self.times[rank])
+        last = len(self.times) - 1
+        return float(self.times[last]) + (rank - last) * self.gap
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """Stamps by rank in s from the first, how they were come by, and the tick they are counted in."""
+
+    seconds: Floats
+    rank: Ints | None
+    tick: float
+    source: TimeSource
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """An even grid behind the stamps: frame number by rank and the step in s."""
+
+    number: Ints
+    step: float
+
+
+def audit_clock(
+    packets: Packets,
+    *,
+    time_base: Fraction,
+    rate: float | None,
+    container: str,
+    rate_missing: bool = False,
+    fps: float | None = None,
+    capture_fps: float | None = None,
+) -> Clock:
+    """The clock of a stream, repaired where it is broken, with a notice for everything about it that is doubtful.
+
+    Args:
+        packets: the stream's packets; at least one is shown.
+        time_base: seconds in one tick.
+        rate: the container's frame rate (1/s), None where it has none.
+        container: the demuxer's name.
+        rate_missing: the container's header carries no rate, so that the reader made one up.
+        fps: true frame rate by the user's word; rescales the clock.
+        capture_fps: frame rate at which the camera says it filmed.
+    """
+    stamps = _read_stamps(packets, float(time_base), rate, container)
+    grid = _even_grid(stamps, rate)
+    times = stamps.seconds if grid is None or grid.step == 0.0 else np.asarray(grid.number * grid.step, dtype=np.float64)
+    notices = list(stamps.notices)
+    slowed = _capture_notice(times, capture_fps) if fps is None else None
+    if slowed is not None:
+        notices.append(slowed)
+    rescaled = fps if fps is not None else capture_fps if slowed is not None and slowed.code == "capture_fps" else None
+    if rescaled is not None:
+        times = _rescale(times, grid, rescaled)
+    if fps is None:
+        notices.extend(_doubts(times, stamps, grid, container, rate_missing))
+    else:
+        notices = [notice for notice in notices if notice.code not in ("clock_missing", "clock_invented")]
+    missing = 0 if grid is None else _missing_frames(grid.number)
+    notices.extend(_unevenness(times, grid, missing))
+    source = "fps_option" if fps is not None else stamps.source
+    return Clock(times=times, rank=stamps.rank, source=source, notices=tuple(notices), missing=missing)
+
+
+def _read_stamps(packets: Packets, tick: float, rate: float | None, container: str) -> _Stamps:
+    shown = packets.shown & ~_second_fields(packets)
+    pts, dts = packets.pts[shown], packets.dts[shown]
+    unstamped = pts == NO_STAMP
+    source: TimeSource = "container_rate" if container in COUNTED_FORMATS else "timestamps"
+    if unstamped.all():
+        if np.all(dts != NO_STAMP) and np.all(np.diff(dts) > 0):
+            return _Stamps((dts - dts[0]) * tick, None, tick, source, ())
+        return _counted(len(pts), rate, container)
+    notices: list[Notice] = []
+    pts, resets = _join_resets(pts, dts)
+    if resets:
+        message = f"time stamps jump back {resets} time(s); joined at the median gap; give --fps if the rate is known"
+        notices.append(Notice("clock_not_monotone", message))
+    if unstamped.any():
+        message = f"{unstamped.sum()} of {len(pts)} frames carry no time stamp; placed between their neighbours; check with --fps"
+        notices.append(Notice("clock_missing", message))
+        pts = _fill(pts, unstamped)
+    order = np.argsort(pts, kind="stable")
+    ticks = pts[order] - pts[order[0]]
+    if len(ticks) > 1 and ticks[-1] == 0:
+        counted = _counted(len(pts), rate, container)
+        return _Stamps(counted.seconds, None, counted.tick, counted.source, (_equal_stamps(len(pts), counted),))
+    if np.any(np.diff(ticks) == 0):
+        repeated = int(np.sum(np.diff(ticks) == 0))
+        message = f"{repeated} of {len(pts)} time stamps repeat an earlier one; replaced by a count; give --fps if the rate is known"
+        notices.append(Notice("clock_not_monotone", message))
+        return _Stamps(_untangle(ticks, dts) * tick, None, tick, "container_rate", tuple(notices))
+    rank = None if unstamped.any() else _ranks(shown, order)
+    return _Stamps(ticks * tick, rank, tick, source, tuple(notices))
+
+
+def _second_fields(packets: Packets) -> Bools:
+    """Packets that hold the second half-picture of a frame: every other packet without a stamp, in field-coded H.264."""
+    unstamped = packets.shown & (packets.pts == NO_STAMP)
+    paired = len(packets) > 2 and not unstamped[::2].any() and bool(unstamped[1::2].all())
+    return unstamped if paired else np.zeros(len(packets), dtype=bool)
+
+
+def _counted(n: int, rate: float | None, container: str) -> _Stamps:
+    plausible = rate is not None and SLOWEST_FPS <= rate < FASTEST_FPS
+    fps = float(rate) if plausible and rate is not None else FALLBACK_FPS
+    message = f"the {container} stream has no clock; its frames are counted at {fps:g} fps; give the true rate with --fps"
+    return _Stamps(np.arange(n) / fps, None, 0.0, "container_rate", (Notice("clock_invented", message),))
+
+
+def _equal_stamps(n: int, counted: _Stamps) -> Notice:
+    fps = 1.0 / counted.seconds[1]
+    return Notice("clock_missing", f"all {n} frames carry the same time stamp; counted at {fps:g} fps instead; give the true rate with --fps")
+
+
+def _join_resets(pts: Ints, dts: Ints) -> tuple[Ints, int]:
+    """Stamps in which every jump back of the decoding clock is closed by one median step (joined recordings start anew)."""
+    known = np.flatnonzero(dts != NO_STAMP)
+    steps = np.diff(dts[known])
+    back = np.flatnonzero(steps < 0)
+    if not len(back):
+        return pts, 0
+    step = int(np.median(steps[steps > 0])) if np.any(steps > 0) else 1
+    shift = np.zeros(len(pts), dtype=np.int64)
+    for at in back:
+        shift[known[at + 1] :] += step - int(steps[at])
+    return np.where(pts == NO_STAMP, NO_STAMP, pts + shift), len(back)
+
+
+def _fill(pts: Ints, unstamped: Bools) -> Ints:
+    """Stamps with the missing ones put on straight lines between their neighbours, and at the median gap before and after."""
+    known = np.flatnonzero(~unstamped)
+    gap = _typical_gap(_gaps(np.unique(pts[known])), 1.0) or 1.0
+    filled = np.interp(np.arange(len(pts)), known, pts[known])
+    before, after = np.arange(known[0]), np.arange(known[-1] + 1, len(pts))
+    filled[before] = pts[known[0]] - (known[0] - before) * gap
+    filled[after] = pts[known[-1]] + (after - known[-1]) * gap
+    return np.where(unstamped, np.rint(filled), pts).astype(np.int64)
+
+
+def _untangle(ticks: Ints, dts: Ints) -> Floats:
+    """Strictly increasing stamps from sorted ones with repeats: an even count where decoding stamps or most gaps are even, else spread out."""
+    gaps = np.diff(ticks)
+    for steps in (_gaps(dts[dts != NO_STAMP]), _gaps(np.unique(ticks))):
+        gap = float(np.median(steps)) if len(steps) else 0.0
+        if gap > 0 and np.mean(np.abs(steps - gap) <= EVEN_GAP * gap) >= EVEN_SHARE:
+            return np.asarray(np.arange(len(ticks)) * gap, dtype=np.float64)
+    gap = _typical_gap(_gaps(np.unique(ticks)), 1.0)
+    first = np.concatenate([[0], np.flatnonzero(gaps > 0) + 1])
+    anchors = np.append(ticks[first].astype(float), ticks[-1] + gap)
+    return np.asarray(np.interp(np.arange(len(ticks)), np.append(first, len(ticks)), anchors), dtype=np.float64)
+
+
+def _ranks(shown: Bools, order: Ints) -> Ints:
+    rank = np.full(len(shown), -1, dtype=np.int64)
+    rank[np.flatnonzero(shown)[order]] = np.arange(len(order))
+    return rank
+
+
+def _even_grid(stamps: _Stamps, rate: float | None) -> _Grid | None:
+    """The even grid that the stamps lie on once the container's rounding is allowed for, with holes where frames are missing.
+
+    Its step is the container's rate where that fits the stamps, else fitted; 0 where the stamps lie on a grid exactly and need no correction.
+    """
+    t = stamps.seconds
+    if len(t) < 3:
+        return None
+    gaps = np.diff(t)
+    gap = _typical_gap(gaps, stamps.tick)
+    number = np.concatenate([[0], np.cumsum(np.maximum(np.rint(gaps / gap), 1))]).astype(np.int64)
+    centred = number - number.mean()
+    fitted = float(centred @ t / (centred @ centred))
+    if np.ptp(t - number * fitted) <= EXACT * max(1.0, float(t[-1])):
+        return _Grid(number, 0.0)
+    tick = _common_tick(gaps, stamps.tick)
+    if tick > COARSEST_TICK * gap:
+        return None
+    for step in (1.0 / rate if rate else fitted, fitted):
+        if np.ptp(t - number * step) <= 2 * ROUNDING_TICKS * tick:
+            return _Grid(number, step)
+    return None
+
+
+def _common_tick(gaps: Floats, tick: float) -> float:
+    """The tick (s) that the stamps were rounded to: often coarser than the time base (milliseconds in ticks of 1/16000 s)."""
+    if tick == 0.0:
+        return 0.0
+    return float(np.gcd.reduce(np.rint(gaps / tick).astype(np.int64))) * tick
+
+
+def _rescale(times: Floats, grid: _Grid | None, fps: float) -> Floats:
+    if len(times) < 2:
+        return times
+    if grid is not None:
+        return np.asarray(grid.number / fps, dtype=np.float64)
+    return times / (fps * float(np.median(np.diff(times))))
+
+
+def _capture_notice(times: Floats, capture_fps: float | None) -> Notice | None:
+    """What to say of the camera's own word on the rate; code ``capture_fps`` means that it is to be followed."""
+    if capture_fps is None or len(times) < 2:
+        return None
+    stored = 1.0 / float(np.median(np.diff(times)))
+    ratio = max(capture_fps / stored, stored / capture_fps)
+    if ratio >= SLOW_MOTION_RATIO:
+        message = f"filmed at {capture_fps:g} fps by the file's own tag, stored at {stored:.4g}; times follow the tag; --fps {stored:.4g} undoes it"
+        return Notice("capture_fps", message)
+    if ratio >= SAME_RATE_RATIO:
+        message = f"the file's tag says {capture_fps:g} fps, its time stamps {stored:.4g}; the stamps are used; give --fps if it is slow motion"
+        return Notice("capture_fps_unclear", message)
+    return None
+
+
+def _doubts(times: Floats, stamps: _Stamps, grid: _Grid | None, container: str, rate_missing: bool) -> list[Notice]:
+    """Notices on a rate that cannot be right or is known only roughly."""
+    if len(times) < 2:
+        return []
+    gap = float(np.median(np.diff(times)))
+    notices = []
+    if rate_missing:
+        message = f"the header gives no frame rate; {1 / gap:.4g} fps is made up; give the true rate with --fps"
+        notices.append(Notice("clock_implausible", message))
+    elif not SLOWEST_FPS <= round(1 / gap, 6) < FASTEST_FPS:
+        message = f"the clock says {1 / gap:.6g} fps; expected {SLOWEST_FPS:g} to {FASTEST_FPS:g}; give the true rate with --fps"
+        notices.append(Notice("clock_implausible", message))
+    if container == "gif" or (grid is None and stamps.tick > COARSE_TICK * gap):
+        message = f"time stamps count in steps of {1e3 * stamps.tick:.3g} ms, frames are {1e3 * gap:.3g} ms apart; give --fps if the rate is known"
+        notices.append(Notice("clock_coarse", message))
+    return notices
+
+
+def _missing_frames(number: Ints) -> int:
+    """How many frames the grid has room for and the file lacks, where that is a loss and not a varying rate."""
+    steps = np.diff(number)
+    lost = (steps > 1) & (steps <= LONGEST_LOSS)
+    return int(np.sum(steps[lost] - 1)) if lost.mean() <= LOSS_SHARE else 0
+
+
+def _unevenness(times: Floats, grid: _Grid | None, missing: int) -> list[Notice]:
+    """Notices on holes and on a varying rate."""
+    gaps = np.diff(times)
+    if len(gaps) < 2:
+        return []
+    gap = float(np.median(gaps))
+    notices = []
+    holes = np.flatnonzero(gaps > HOLE_RATIO * np.maximum(gap, _local_gap(gaps)) * (1 + 1e-9))
+    if len(holes):
+        worst = holes[np.argmax(gaps[holes])]
+        longest = f"the longest {gaps[worst]:.3g} s before frame {worst + 1} (median gap {gap:.3g} s)"
+        notices.append(Notice("clock_gap", f"{len(holes)} hole(s) in the time stamps, {longest}; motion may not be continuous there"))
+    steady = np.delete(gaps, holes)
+    uneven = bool(np.any(np.abs(steady - gap) > VARIABLE_GAP * gap))
+    if uneven and not missing:
+        low, high = 1 / steady.max(), 1 / steady.min()
+        notices.append(Notice("clock_variable", f"the frame rate varies between {low:.3g} and {high:.3g} fps; the time stamps are used as they are"))
+    return notices
+
+
+def _local_gap(gaps: Floats) -> Floats:
+    """The larger of the two neighbouring gaps of each gap: a rate that has changed for good is no hole."""
+    padded = np.concatenate([[0.0], gaps, [0.0]])
+    return np.maximum(padded[:-2], padded[2:])
+
+
+def _gaps(ticks: Ints) -> Floats:
+    return np.diff(ticks).astype(np.float64)
+
+
+def _typical_gap(gaps: Floats, tick: float) -> float:
+    """The mean of the gaps that differ from the median by rounding or jitter alone; 0 where there is none."""
+    if not len(gaps):
+        return 0.0
+    gap = float(np.median(gaps))
+    near = np.abs(gaps - gap) <= tick + EVEN_GAP * gap
+    return float(np.mean(gaps[near])) if near.any() else gap
