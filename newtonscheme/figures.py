@@ -81,7 +81,8 @@ def _draw_path(axes: Axes, report: Report) -> None:
     if report.forecast is not None:
         _draw_band(axes, report.forecast)
     if report.scored is not None:
-        axes.plot(*report.scored.centre_px.T, "o", color=UNSEEN, mfc="none", ms=5, label="tracked, not used")
+        later = report.scored.t > (report.track.t[-1] if len(track) else -np.inf)
+        axes.plot(*report.scored.centre_px[later].T, "o", color=UNSEEN, mfc="none", ms=5, label="tracked, not used")
     axes.plot(*track[~used].T, ".", color=LEFT_OUT, ms=5, label="tracked, left out")
     axes.plot(*track[used].T, "o", color=SEEN, ms=3.5, label="tracked, fitted")
     if report.fit is not None:

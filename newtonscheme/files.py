@@ -42,6 +42,8 @@ def check_output(target: str | Path, *, force: bool, suffixes: Sequence[str] = (
         raise UsageError(f"cannot write '{name}': its name must end in {' or '.join(suffixes)}")
     try:
         _check_place(path, name, force)
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot write '{name}': {_reason(error)}; name another file") from None
 

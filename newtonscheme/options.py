@@ -17,8 +17,8 @@ from .types import Options
 LARGEST_CONFIG_BYTES = 1 << 20
 """A configuration is a few lines; anything larger is some other file."""
 
+OUTPUTS = ("json", "csv", "overlay", "plot")
 RULERS = ("scale", "length", "diameter", "mass")
-UNITS = ("px", "m", "deg", "rad")
 EXCLUSIVE = (("g", "latitude"), ("g", "height"), ("fov", "camera"))
 """Two ways of saying the same thing; giving both leaves open which one is meant."""
 
@@ -95,6 +95,24 @@ def read_config(path: str) -> dict[str, tuple[object, str]]:
     return entries
 
 
+def parse_pixels(value: object, form: str, where: str) -> tuple[int, ...]:
+    """Whole numbers of pixels from text (``640,360``) or a sequence; ``form`` names them, the last two being a width and a height.
+
+    Raises:
+        UsageError: it is no such thing, something is below 0, or the width or height is 0.
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        if not isinstance(parts, Sequence) or len(parts) != form.count(",") + 1 or any(isinstance(part, bool | float) for part in parts):
+            raise ValueError
+        numbers = tuple(int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise UsageError(f"{where}: found {_shown(value)}, needed {form} in whole pixels") from None
+    if any(number < 0 for number in numbers) or 0 in numbers[-2:]:
+        raise UsageError(f"{where}: found {_shown(value)}, needed {form} with W and H above 0 and nothing below 0")
+    return numbers
+
+
 def _read_text(path: str, name: str) -> str:
     file = Path(path)
     try:
@@ -124,7 +142,7 @@ def _coerce(value: object, kinds: Sequence[type], where: str, name: str) -> obje
         return _coerce_measure(value, where)
     tuples = [kind for kind in wanted if get_args(kind)]
     if tuples:
-        return _coerce_whole_numbers(value, len(get_args(tuples[0])), where, name)
+        return parse_pixels(value, "X,Y,W,H" if name == "roi" else "W,H", where)
     if bool in wanted or str in wanted:
         if not isinstance(value, wanted):
             raise UsageError(f"{where}: found {_shown(value)}, needed {'true or false' if bool in wanted else 'text'}")
@@ -140,20 +158,6 @@ def _coerce_measure(value: object, where: str) -> float | str:
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     return value
-
-
-def _coerce_whole_numbers(value: object, count: int, where: str, name: str) -> tuple[int, ...]:
-    form = "X,Y,W,H" if name == "roi" else "W,H"
-    parts = value.split(",") if isinstance(value, str) else value
-    try:
-        if not isinstance(parts, Sequence) or len(parts) != count or any(isinstance(part, bool | float) for part in parts):
-            raise ValueError
-        numbers = tuple(int(part) for part in parts)
-    except (TypeError, ValueError):
-        raise UsageError(f"{where}: found {_shown(value)}, needed {form} in whole pixels") from None
-    if any(number < 0 for number in numbers) or any(number == 0 for number in numbers[-2:]):
-        raise UsageError(f"{where}: found {_shown(value)}, needed {form} with W and H above 0 and nothing below 0")
-    return numbers
 
 
 def _coerce_number(value: object, wanted: Sequence[type], where: str, name: str) -> float | int:
@@ -182,10 +186,13 @@ def _check_together(options: Options, where: Mapping[str, str]) -> None:
     for one, other in EXCLUSIVE:
         if getattr(options, one) is not None and getattr(options, other) is not None:
             raise UsageError(f"{where[one]} and {where[other]} exclude each other; keep one")
+    outputs = [(name, target) for name in OUTPUTS if (target := getattr(options, name)) is not None]
+    for row, (name, target) in enumerate(outputs):
+        for other, same in outputs[:row]:
+            if Path(target) == Path(same):
+                raise UsageError(f"{where[other]} and {where[name]}: both would be written to '{printable(target)}'; name two files")
     if options.start is not None and options.end is not None and options.end <= options.start:
         raise UsageError(f"{where['end']}: found {options.end:g}, needed a time after --start {options.start:g}")
-    if options.units is not None and options.units not in UNITS:
-        raise UsageError(f"{where['units']}: found {_shown(options.units)}, needed one of {', '.join(UNITS)}")
     for name in ("size", "units"):
         if getattr(options, name) is not None and options.track is None:
             raise UsageError(f"{where[name]} says how to read a table: needs --track FILE as well")

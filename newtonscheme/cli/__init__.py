@@ -22,13 +22,15 @@ from .console import print_error, print_text
 from .objects import objects
 from .patterns import patterns
 from .predict import predict
+from .simulate import simulate
 from .track import track
+from .train import train
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}, rich_markup_mode="rich")
-for command in (predict, track, patterns, objects):
+for command in (predict, track, patterns, objects, simulate, train):
     app.command()(command)
 
 
