@@ -38,8 +38,10 @@ MISFIT = 2.0
 ANNEALING, MAX_STAGES = 0.2, 9
 """Each stage of a descent from afar takes the noise to be a fifth of the misfit: 9 stages span six orders of magnitude."""
 NOISE_ROUNDS = 3
-CONVERGED = 1e-5
-"""Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples."""
+CONVERGED, ROUGHLY = 1e-5, 0.03
+"""Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples; and on the way there."""
+HOPELESS = 0.04
+"""rms misfit over extent of the best of three starts beyond which a screening does not look at the rest."""
 MIN_SAMPLES = 5
 """Five centres are ten numbers for the six of a flight: fewer cannot be told from anything."""
 
@@ -76,12 +78,12 @@ def fit_pattern(
         return _failed(problem, track, f"{len(track)} samples; a fit of {pattern} needs {MIN_SAMPLES}")
     weighing = _first_weighing(problem)
     starts = _find_starts(problem, track, known, near)
-    theta, problem, cost = _follow_starts(problem, starts, weighing)
+    theta, problem = _follow_starts(problem, starts, weighing, screening)
     if theta is None:
-        return _failed(problem, track, f"no start of {pattern} could be integrated")
+        return _failed(problem, track, f"no start of {pattern} could be integrated, or none came near the track")
     for _ in range(1 if screening else NOISE_ROUNDS):
         weighing = _weigh(problem, theta, track)
-        theta, cost = _descend(problem, theta, weighing, REFIT_ITERATIONS if screening else FIT_ITERATIONS)
+        theta, _ = _descend(problem, theta, weighing, REFIT_ITERATIONS if screening else FIT_ITERATIONS)
     return _conclude(problem, theta, _weigh(problem, theta, track), track)
 
 
@@ -140,25 +142,29 @@ def _shift_start(problem: Problem, theta: Floats, later: float) -> Floats:
     return moved
 
 
-def _follow_starts(problem: Problem, starts: Floats, weighing: _Weighing) -> tuple[Floats | None, Problem, float]:
-    """The best optimum over the starts: a look at all, a few steps from the best, the winner to the end; then the rest if it misfits."""
+def _follow_starts(problem: Problem, starts: Floats, weighing: _Weighing, screening: bool) -> tuple[Floats | None, Problem]:
+    """The best optimum over the starts: a look at all, a few steps from the best, the winner to the end; then the rest if it misfits.
+
+    A screening gives up (None) where the first few come nowhere near the track: the pattern is the wrong one.
+    """
     problem = with_out_of_plane_prior(problem, starts[0])
     costs = _cost(problem, starts, weighing)
     order = [i for i in np.argsort(costs, kind="stable") if np.isfinite(costs[i])]
+    hopeless = (HOPELESS * float(np.hypot(*np.ptp(problem.observed[:, :2], axis=0))) / float(np.median(problem.centre_sigma))) ** 2
     best: Floats | None = None
     cost = math.inf
     for batch in (order[:STARTS_KEPT], order[STARTS_KEPT:MAX_STARTS]):
-        followed = [_anneal(problem, starts[i], weighing) for i in batch]
-        if not followed:
+        for i in batch:
+            theta, reached = _anneal(problem, starts[i], weighing)
+            if reached < cost:
+                best, cost = theta, reached
+            if cost < len(problem.t) * MISFIT**2:
+                break
+        if best is None or cost < MISFIT**2 * len(problem.t):
             break
-        theta, _ = min(followed, key=lambda pair: pair[1])
-        problem = with_out_of_plane_prior(problem, theta)
-        theta, reached = _descend(problem, theta, weighing, FIT_ITERATIONS)
-        if reached < cost:
-            best, cost = theta, reached
-        if cost < MISFIT**2 * len(problem.t):
-            break
-    return best, problem, cost
+        if screening and cost * weighing.scale**2 / len(problem.t) > hopeless:
+            return None, problem
+    return best, problem if best is None else with_out_of_plane_prior(problem, best)
 
 
 def _anneal(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Floats, float]:
@@ -176,7 +182,7 @@ def _anneal(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Float
             break
         scale = max(ANNEALING * misfit, weighing.scale)
         radius_scale = max(1.0, ANNEALING * math.sqrt(float(np.median(radius[0] ** 2))))
-        theta, _ = _descend(problem, theta, replace(weighing, scale=scale, radius_scale=radius_scale), SCREEN_ITERATIONS)
+        theta, _ = _descend(problem, theta, replace(weighing, scale=scale, radius_scale=radius_scale), SCREEN_ITERATIONS, ROUGHLY)
         if scale <= weighing.scale:
             break
     return theta, float(_cost(problem, theta[None], weighing)[0])
@@ -227,7 +233,7 @@ def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple
     return rows[0], ((rows[1:] - rows[0]) / inside[:, None]).T
 
 
-def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: int) -> tuple[Floats, float]:
+def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: int, enough: float = CONVERGED) -> tuple[Floats, float]:
     """Levenberg-Marquardt inside the bounds: the optimum (m,) and its cost."""
     damping, cost = 1e-2, math.inf
     for _ in range(iterations):
@@ -248,7 +254,7 @@ def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: i
             continue
         gain = cost - float(costs[best])
         theta, damping, cost = trials[best], max(damping * DAMPINGS[best] * 0.3, 1e-9), float(costs[best])
-        if gain < CONVERGED * (1.0 + cost):
+        if gain < enough * (1.0 + cost):
             break
     return theta, cost
 
@@ -397,6 +403,17 @@ def _source(problem: Problem, name: str) -> Source:
         given = problem.body.diameter if name == "diameter" else problem.body.mass
         return given.source if given is not None else ("measured" if name == "diameter" else "assumed")
     return "measured"
+
+
+def measure_scale(fit: Fit, known: Known) -> tuple[float, float]:
+    """Pixels for each metre at the track's middle sample, with the sigma that the covariance gives it."""
+    problem = restate(fit, known)
+    h = _steps(problem, fit.estimate)
+    sets = np.concatenate([fit.estimate[None], fit.estimate + np.diag(h), fit.estimate - np.diag(h)])
+    _, scale = predict_image(problem, sets)
+    middle, m = scale[:, scale.shape[1] // 2], len(h)
+    gradient = (middle[1 : m + 1] - middle[m + 1 :]) / (2 * h)
+    return float(middle[0]), math.sqrt(max(float(gradient @ fit.covariance @ gradient), 0.0))
 
 
 def restate(fit: Fit, known: Known) -> Problem:

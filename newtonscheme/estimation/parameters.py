@@ -124,6 +124,7 @@ class Problem:
     t: Floats
     observed: Floats
     whitening: Floats
+    centre_sigma: Floats
     radius_sigma: Floats
 
 
@@ -145,7 +146,7 @@ def state_problem(track: Track, pattern: str, camera: Camera, body: Body, known:
         prior_sigma=np.array([setting.entries[n].sigma for n in names]), log_mask=is_log.astype(float), t=track.t - track.t[0],
         observed=np.column_stack([track.centre_px, track.radius_px]),
         whitening=np.linalg.inv(np.linalg.cholesky(track.covariance_px)),
-        radius_sigma=np.where(np.isfinite(track.radius_px), track.radius_sigma_px, np.nan),
+        centre_sigma=track.sigma_px, radius_sigma=np.where(np.isfinite(track.radius_px), track.radius_sigma_px, np.nan),
     )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ LOWEST_PROBABILITY = 0.15
 MAX_SEEDS = 14
 """Fits are begun at this many proposals at most: enough to meet every flight between the bounces of an ordinary clip."""
 MAX_SEGMENTS = 6
+LONGEST_TRIMMED = 24
+"""A longer window that does not hold is left to the shorter ones inside it."""
 NOISE_TOLERANCE = 2.5
 """A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
 EXTENT_TOLERANCE = 0.008
@@ -141,6 +143,8 @@ def _grow(track: Track, first: int, last: int, pattern: str, around: Surrounding
 def _trim(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[int, int, Fit | None]:
     """A window that does not hold may straddle a contact: its halves and its middle are tried."""
     length = last - first
+    if length > LONGEST_TRIMMED:
+        return first, last, None
     half = max(length // 2 + 1, MIN_SAMPLES + 1)
     for a in (first, last - half, first + (length - half) // 2):
         if half < length and a + half <= last:

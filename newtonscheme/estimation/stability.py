@@ -27,15 +27,18 @@ SIGNIFICANT_MISFIT = 4.0
 """Sigmas that a smooth misfit must have before it counts at all."""
 BLOCKS = 16
 """A stretch is judged on this many block means: correlated errors make more samples than that no more evidence."""
-TOLERANCE = 0.004
-"""Share of the extent that neither lens nor model is trusted below, when law and free path compete."""
-SMOOTH_DEGREES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
+TOLERANCES = (0.0005, 0.002, 0.006)
+"""Shares of the extent that lens and model may leave unexplained, where law and free path compete: both are averaged over them."""
+FALL_OFFS = (0.35, 0.5, 0.65, 0.8)
+"""How fast a free path's polynomial terms fall off: from a slow wave of the hand to a path that turns often within the stretch."""
 LEAST_LOG_ODDS = 3.0
 """A law must be 20 times as evident as the best free path."""
 DRIFTING_CHARGE = 6.0
 """Sigmas of drift of a charge that call a pattern drifting: far above chance, so that small lens errors do not."""
 RELEVANT_CHARGE = 0.03
 """And the drift must be this share of the charge's own range or scale."""
+NOT_OF_THE_PATH = frozenset({"radius_bias_px", "diameter", "density", "g", "vz", "pitch", "focal_px", "plane_angle", "quadratic_damping"})
+"""Numbers that the apparent size or a prior decides: the path of the centre is hardly free in them."""
 GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
 """A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
 
@@ -96,28 +99,32 @@ def _unit_time(track: Track) -> Floats:
 
 
 def log_odds_over_free_path(fit: Fit) -> float:
-    """Log odds of the law against the best free smooth path, on block means of the stretch.
+    """Log odds of the law against a smooth path that is free to go anywhere, on block means of the stretch.
 
-    Each number that a path is free in costs what it could have been over what it is known to: log(extent / sigma).
+    The free path is a Gaussian process in Legendre polynomials whose terms fall off by a constant factor (unknown: a mixture over
+    `FALL_OFFS`). Where a law holds, the terms that it forbids are absent, and each absence is evidence; each number that the law is free
+    in costs the logarithm of what it could have been over what it is known to.
     """
-    track = fit.track
     observed, left, sigma = _block_means(fit)
-    extent = max(extent_px(track), 1e-9)
-    spread = np.hypot(sigma, TOLERANCE * extent)
-    cost = np.log(np.maximum(extent / spread.mean(), 1.5))
-    law = -0.5 * float(np.sum((left / spread[:, None]) ** 2)) - _numbers_of(fit) * cost
-    blocks = len(observed)
-    time = np.linspace(-1.0, 1.0, blocks)
-    best = -math.inf
-    for degree in SMOOTH_DEGREES:
-        if degree + 1 > blocks:
-            break
-        basis = np.polynomial.legendre.legvander(time, degree) / spread[:, None]
-        target = (observed - observed.mean(axis=0)) / spread[:, None]
-        rest = target - basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
-        best = max(best, -0.5 * float(np.sum(rest**2)) - 2 * (degree + 1) * cost)
-    best = max(best, -2 * blocks * cost)
-    return law - best
+    extent, blocks, numbers = max(extent_px(fit.track), 1e-9), len(observed), _numbers_of(fit)
+    basis = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, blocks), min(blocks - 1, BLOCKS))
+    law, free = [], []
+    for tolerance in TOLERANCES:
+        spread = np.hypot(sigma, tolerance * extent)
+        cost = math.log(max(math.sqrt(blocks) * extent / float(spread.mean()), 1.5))
+        norm = -2.0 * float(np.sum(np.log(spread))) - blocks * math.log(2.0 * math.pi)
+        law.append(norm - 0.5 * float(np.sum((left / spread[:, None]) ** 2)) - numbers * cost)
+        free += [_log_evidence_of_process(observed - observed.mean(axis=0), basis, extent, fall, spread) for fall in FALL_OFFS]
+    return float(np.logaddexp.reduce(law)) - float(np.logaddexp.reduce(free)) + math.log(len(FALL_OFFS))
+
+
+def _log_evidence_of_process(path: Floats, basis: Floats, extent: float, fall: float, spread: Floats) -> float:
+    """Log density of block means (b, 2) under independent Gaussian coefficients of size extent * fall^k on each axis."""
+    sizes = extent * fall ** np.arange(basis.shape[1])
+    covariance = (basis * sizes**2) @ basis.T + np.diag(spread**2)
+    factor = np.linalg.cholesky(covariance)
+    white = np.linalg.solve(factor, path)
+    return -0.5 * float(np.sum(white**2)) - 2.0 * float(np.sum(np.log(np.diag(factor)))) - len(path) * math.log(2.0 * math.pi)
 
 
 def _numbers_of(fit: Fit) -> float:
@@ -125,8 +132,7 @@ def _numbers_of(fit: Fit) -> float:
     prior = np.array([fit.setting.entries[name].sigma for name in fit.names])
     with np.errstate(divide="ignore", invalid="ignore"):
         learned = np.where(np.isfinite(prior), 1.0 - np.minimum(np.diag(fit.covariance) / np.where(prior > 0, prior, 1.0) ** 2, 1.0), 1.0)
-    geometry = [name for name in fit.names if name not in ("radius_bias_px", "diameter", "density", "g")]
-    return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name in geometry))
+    return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name not in NOT_OF_THE_PATH))
 
 
 def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats]:

@@ -1,0 +1,244 @@
+"""From tracks to one judged pattern: which object, which stretch, which law, which body, and whether it is stable.
+
+The order is the scheme's: the recogniser proposes, segments are grown, the laws of the family compete by evidence, bodies are weighed, the
+verdict is given. Nothing here reads pixels or writes files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..physics.models import FORCE_MODELS, PATTERNS
+from ..types import Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
+from .body import name_body, propose_bodies, weigh_bodies
+from .fitting import fit_pattern
+from .forecasting import widen
+from .knowledge import Knowledge
+from .parameters import log_sigma
+from .recognition import Recogniser, propose, recognise
+from .segmentation import Stretch, Surroundings, describe_segments, find_stretches
+from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
+
+TRACKS_TRIED = 5
+"""Ranked tracks that recognition looks at: the object is nearly always the first or second."""
+LONGER = 1.5
+"""A lower-ranked track is preferred where a pattern holds on it for this much longer."""
+BODY_SIGMAS = 4.0
+"""Hypotheses whose size is this far from the measured one are not worth a fit."""
+MAX_BODIES = 5
+LEAST_LOOKS = 0.005
+"""Hypotheses that looks alone make this unlikely are not worth a fit either."""
+LARGEST_LOG_ODDS = 12.0
+"""Neither the recogniser nor the free path is believed beyond odds of e^12: both are models."""
+SIMPLER = 1.0
+"""A law with more forces must be this much more evident (log) than the simpler one of its family."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What was concluded about one clip: the track, the stretch, the law, the body and the verdict."""
+
+    track: Track
+    index: int
+    pattern: Pattern
+    evidence: Mapping[str, float]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    charges: tuple[Charge, ...]
+    segments: tuple[Segment, ...]
+    fit: Fit | None
+    free_fit: Fit | None
+    body: Body | None
+    first: int
+    last: int
+
+
+def analyse_tracks(
+    tracks: Sequence[Track], recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None,
+    index: int | None = None, size_px: tuple[int, int] | None = None,
+) -> Analysis:  # fmt: skip
+    """The best judged track of a clip.
+
+    Args:
+        tracks: Ranked, best first; at least one.
+        recogniser: The network that proposes.
+        camera: The prior camera.
+        knowledge: Gravity, air, rulers and what is known of the object.
+        pattern: The law, where the user names it.
+        index: The track to use, where the user names it.
+        size_px: The picture's width and height, to tell why a segment ended.
+    """
+    chosen = range(min(len(tracks), TRACKS_TRIED)) if index is None else (index,)
+    best: Analysis | None = None
+    for i in chosen:
+        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px)
+        if best is None or _preferred(analysis, best):
+            best = analysis
+    if best is None:
+        raise ValueError("analyse_tracks: expected at least one track")
+    return best
+
+
+def _preferred(new: Analysis, old: Analysis) -> bool:
+    """Whether a lower-ranked track takes over: it has a stable pattern and the other has none, or a much longer one."""
+    if (new.verdict == "stable") != (old.verdict == "stable"):
+        return new.verdict == "stable"
+    return new.verdict == "stable" and _duration(new) > LONGER * _duration(old)
+
+
+def _duration(analysis: Analysis) -> float:
+    return float(analysis.track.t[analysis.last - 1] - analysis.track.t[analysis.first])
+
+
+def analyse_track(
+    track: Track, recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None = None, index: int = 0,
+    size_px: tuple[int, int] | None = None,
+) -> Analysis:  # fmt: skip
+    """Everything about one track: see `analyse_tracks`."""
+    bodies = propose_bodies(track.appearance, label=knowledge.label, mass=knowledge.mass, diameter=knowledge.diameter)
+    first_body = bodies[1] if knowledge.label is not None else bodies[0]
+    around = Surroundings(camera=camera, body=first_body, known=knowledge.known)
+    patterns = PATTERNS if pattern is None else (pattern,)
+    stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
+    judged = [_judge(track, s, stretches, recogniser, around, patterns, forced=pattern is not None) for s in stretches[:2]]
+    stable = [j for j in judged if j[1] == "stable"]
+    if not judged:
+        return _unknown(track, index, recogniser)
+    free_fit, verdict, reasons, charges, word, evidence, stretch = (stable or judged)[0]
+    fit, body = free_fit, first_body
+    if verdict == "stable":
+        fit, body = _weigh_bodies(free_fit, bodies, camera, knowledge)
+        fit = widen(fit, free_fit.noise.discrepancy_px)
+    held = [replace(s, fit=fit) if s.first == stretch.first and s.last == stretch.last else s for s in stretches]
+    return Analysis(
+        track=track, index=index, pattern=word, evidence=evidence, verdict=verdict, reasons=reasons, charges=charges,
+        segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, body=body, first=stretch.first, last=stretch.last,
+    )  # fmt: skip
+
+
+_Judged = tuple[Fit, Verdict, tuple[str, ...], tuple[Charge, ...], Pattern, Mapping[str, float], Stretch]
+
+
+def _judge(
+    track: Track, stretch: Stretch, stretches: Sequence[Stretch], recogniser: Recogniser, around: Surroundings, patterns: Sequence[str], *,
+    forced: bool,
+) -> _Judged:  # fmt: skip
+    """The laws of the stretch's family fitted in full, the most evident one assessed, the recogniser's word and the odds put together."""
+    rows = track.select(slice(stretch.first, stretch.last))
+    family = FORCE_MODELS[stretch.fit.pattern].family
+    fits = {}
+    for name in (n for n in patterns if FORCE_MODELS[n].family == family):
+        near = stretch.fit if name == stretch.fit.pattern else None
+        fits[name] = fit_pattern(rows, name, camera=around.camera, body=around.body, known=around.known, near=near)
+    evidence = {name: fit.evidence for name, fit in fits.items() if fit.success}
+    if not evidence:
+        return stretch.fit, "broken", (fits[stretch.fit.pattern].message,), (), _unknown_pattern(recogniser, rows), {}, stretch
+    name = min(evidence, key=lambda n: -evidence[n] + SIMPLER * patterns.index(n))
+    fit = fits[name]
+    verdict, reasons, charges, misfit = assess_fit(fit, around.known)
+    tries = max(1.0, float(track.t[-1] - track.t[0]) / max(float(rows.t[-1] - rows.t[0]), 1e-9))
+    odds = log_odds_over_free_path(fit) - math.log(tries)
+    evidence["unknown"] = max(evidence.values()) - odds
+    word = _combine(recognise(recogniser, rows), evidence, odds, family)
+    if word.name is None and not forced and verdict == "stable":
+        verdict = "broken"
+        reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
+    elif word.name is None and forced:
+        word = replace(word, name=name)
+    elif word.name is not None:
+        word = replace(word, name=name)
+    return widen(fit, misfit), verdict, reasons, charges, word, evidence, stretch
+
+
+def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: str) -> Pattern:
+    """The recogniser's probabilities with the fit's odds for its family; within the family the evidence splits them."""
+    weights = {label: math.log(max(p, 1e-6)) for label, p in seen.probabilities.items()}
+    weights[family] = weights.get(family, math.log(1e-6)) + max(-LARGEST_LOG_ODDS, min(odds - LEAST_LOG_ODDS, LARGEST_LOG_ODDS))
+    top = max(weights.values())
+    total = sum(math.exp(w - top) for w in weights.values())
+    share = {label: math.exp(w - top) / total for label, w in weights.items()}
+    laws = {name: value for name, value in evidence.items() if name != "unknown"}
+    best = max(laws.values())
+    inside = {name: math.exp(value - best) for name, value in laws.items()}
+    probabilities = {name: 0.0 for name in PATTERNS} | {"unknown": share.get("unknown", 0.0)}
+    for label, value in share.items():
+        members = [name for name in PATTERNS if FORCE_MODELS[name].family == label]
+        if label == family:
+            for name, weight in inside.items():
+                probabilities[name] = value * weight / sum(inside.values())
+        elif members:
+            probabilities[members[0]] = value
+    known = {name: p for name, p in probabilities.items() if name != "unknown"}
+    winner = max(known, key=lambda name: known[name])
+    accepted = share[family] > 0.5
+    return Pattern(name=winner if accepted else None, probability=share[family] if accepted else 1.0 - share[family], probabilities=probabilities)
+
+
+def _unknown_pattern(recogniser: Recogniser, rows: Track) -> Pattern:
+    """The recogniser's word where no law could be fitted: unknown, whatever it thought."""
+    seen = recognise(recogniser, rows).probabilities
+    probabilities = {name: 0.0 for name in PATTERNS} | {"unknown": seen.get("unknown", 0.0)}
+    for label, value in seen.items():
+        members = [name for name in PATTERNS if FORCE_MODELS[name].family == label]
+        if members:
+            probabilities[members[0]] = value
+    return Pattern(name=None, probability=probabilities["unknown"], probabilities=probabilities)
+
+
+def _unknown(track: Track, index: int, recogniser: Recogniser) -> Analysis:
+    """No law holds on any stretch."""
+    short = len(track) < MIN_STABLE_SAMPLES
+    reason = f"{len(track)} samples; {MIN_STABLE_SAMPLES} are needed" if short else "no force pattern holds over any stretch of the track"
+    return Analysis(
+        track=track, index=index, pattern=_unknown_pattern(recogniser, track), evidence={}, verdict="too_short" if short else "broken",
+        reasons=(reason,), charges=(), segments=(), fit=None, free_fit=None, body=None, first=0, last=len(track),
+    )  # fmt: skip
+
+
+def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowledge: Knowledge) -> tuple[Fit, Body]:
+    """The fit under the likeliest body and that body; under none where none is likely, with the mixture's size and mass."""
+    if knowledge.label is not None:
+        return free_fit, replace(bodies[1], probability=1.0)
+    size = free_fit.parameters.get("diameter")
+    fits: list[Fit | None] = [free_fit] + [None] * (len(bodies) - 1)
+    if size is not None and np.any(np.isfinite(free_fit.track.radius_px)):
+        for i in _worth_fitting(bodies, size.value, log_sigma(size)):
+            fits[i] = fit_pattern(
+                free_fit.track, free_fit.pattern, camera=camera, body=bodies[i], known=knowledge.known, near=_under(free_fit, bodies[i])
+            )
+    evidences = [fit.evidence if fit is not None and fit.success else -math.inf for fit in fits]
+    sizes = [fit.parameters.get("diameter") if fit is not None and fit.success else None for fit in fits]
+    weighed = weigh_bodies(bodies, evidences, sizes)
+    named = name_body(weighed)
+    if named.label is None:
+        return free_fit, named
+    winner = next(fit for fit, body in zip(fits, weighed, strict=True) if body.label == named.label)
+    return (free_fit if winner is None else winner), named
+
+
+def _worth_fitting(bodies: Sequence[Body], diameter: float, sigma: float) -> list[int]:
+    """Indices of the hypotheses near the measured size that looks do not rule out, likeliest first."""
+    near = []
+    for i, body in enumerate(bodies[1:], start=1):
+        if body.diameter is None or body.probability < LEAST_LOOKS:
+            continue
+        spread = math.hypot(sigma, log_sigma(body.diameter))
+        if abs(math.log(body.diameter.value / diameter)) < BODY_SIGMAS * spread:
+            near.append(i)
+    return sorted(near, key=lambda i: -bodies[i].probability)[:MAX_BODIES]
+
+
+def _under(fit: Fit, body: Body) -> Fit:
+    """The free fit moved to a body's size: a place to start that hypothesis from. Scale and speeds follow the diameter."""
+    if body.diameter is None or "diameter" not in fit.names:
+        return fit
+    estimate = fit.estimate.copy()
+    estimate[fit.names.index("diameter")] = math.log(body.diameter.value)
+    if body.mass is not None and "density" in fit.names:
+        volume = math.pi / 6.0 * body.diameter.value**3
+        estimate[fit.names.index("density")] = math.log(body.mass.value / volume)
+    return replace(fit, estimate=estimate)

@@ -1,0 +1,63 @@
+"""What is known before a frame is read: gravity, air, rulers and the camera, from the options, each with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..camera import assume_camera, table_camera
+from ..physics.air import air_density
+from ..physics.gravity import gravity_at
+from ..quantities import parse_quantity
+from ..types import Camera, Entry, Options, Quantity
+from .parameters import FREE_GRAVITY_SIGMA, Known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """Gravity, air and rulers for the fits, and what the user said of the object."""
+
+    known: Known
+    label: str | None
+    mass: Quantity | None
+    diameter: Quantity | None
+    rulers: tuple[str, ...]
+
+
+def gather_knowledge(options: Options) -> Knowledge:
+    """Everything that the options say about the world.
+
+    A ruler (``scale``, ``length``, ``diameter``) makes gravity an unknown that is measured, unless the user also said what gravity is.
+
+    Raises:
+        UsageError: a quantity cannot be read, or air and place are out of range.
+    """
+    scale = None if options.scale is None else parse_quantity(options.scale, "px/m", "--scale")
+    length = None if options.length is None else parse_quantity(options.length, "m", "--length")
+    diameter = None if options.diameter is None else parse_quantity(options.diameter, "m", "--diameter")
+    mass = None if options.mass is None else parse_quantity(options.mass, "kg", "--mass")
+    rulers = tuple(name for name, value in (("scale", scale), ("length", length), ("diameter", diameter)) if value is not None)
+    air = air_density(options.temperature, options.pressure, height_m=options.height)
+    known = Known(g=_gravity(options, bool(rulers)), air_density=air.value, scale=scale, length=length)
+    return Knowledge(known=known, label=options.object, mass=mass, diameter=diameter, rulers=rulers)
+
+
+def _gravity(options: Options, has_ruler: bool) -> Entry:
+    if options.g is not None:
+        told = parse_quantity(options.g, "m/s^2", "--g")
+        exact = isinstance(options.g, float | int) or not any(mark in str(options.g) for mark in ("±", "+-", "%"))
+        return Entry(told.value, 0.0 if exact else told.sigma, "user")
+    there = gravity_at(options.latitude, options.height)
+    if has_ruler and options.latitude is None:
+        return Entry(there.value, FREE_GRAVITY_SIGMA, "measured")
+    return Entry(there.value, there.sigma, there.source)
+
+
+def choose_camera(options: Options, size_px: tuple[int, int] | None, *, table: bool) -> Camera:
+    """The prior camera: a table's is orthographic; a picture's has the field of view that was given, or an ordinary one."""
+    if table or size_px is None:
+        return table_camera()
+    if options.camera is not None:
+        from ..vision.calibration import read_camera
+
+        return read_camera(options.camera, size_px)
+    return assume_camera(*size_px, fov_deg=options.fov)

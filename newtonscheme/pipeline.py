@@ -1,0 +1,444 @@
+"""The only file that knows the order of the stages: video -> tracks -> pattern -> body -> stability -> forecast -> report.
+
+`--observe` runs them twice. The first pass sees the whole clip and fixes two things: the stretch of motion [t0, t1], and the track that
+will judge. The cut is at t0 + share x (t1 - t0); the second pass gets a video that ends there, and every number of the forecast is its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import NothingTrackable, UsageError
+from .types import (
+    Camera, Fit, Forecast, Notice, Options, Progress, Refusal, Report, Ruler, Scale, ScaleSource, Score, Stability, Track,
+    Tracking, Video,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from .estimation.analysis import Analysis
+    from .estimation.knowledge import Knowledge
+    from .estimation.recognition import Recogniser
+
+SHORTEST_TRACK = 5
+"""Samples: fewer are not a track but a flicker."""
+LARGEST_BODY, SMALLEST_BODY = 0.45, 0.004
+"""m: beyond these, gravity as the ruler makes the object implausible, and more likely clock or scale are wrong."""
+LONGEST_FORECAST = 20_000
+"""Samples of one forecast."""
+RULERS_AGREE = 3.0
+"""Two rulers that differ by more sigmas than this are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """A clip after vision: tracks, and through what camera they were seen."""
+
+    tracking: Tracking
+    camera: Camera
+    size_px: tuple[int, int] | None
+
+
+def predict(path: str | Path | None = None, *, progress: Progress | None = None, **options: Any) -> Report:
+    """Recognise what moves in a video, and forecast where it goes.
+
+    Args:
+        path: The video; None where ``track`` names a file of tracked coordinates.
+        progress: Called with (stage, done, total) while long work goes on.
+        **options: The fields of `newtonscheme.Options`, by name.
+
+    Returns:
+        The report; a pattern that is unknown, unstable or too short is refused in it (``report.refusal``), not raised.
+
+    Raises:
+        UsageError: an option cannot be meant.
+        UnreadableInput: the file cannot be read.
+        NothingTrackable: nothing moves for long enough.
+        LimitReached: a limit of time, memory or size was reached.
+    """
+    from .options import resolve_options
+
+    told = resolve_options(options)
+    _check_request(path, told)
+    elapsed: dict[str, float] = {}
+    from .estimation.knowledge import gather_knowledge
+    from .estimation.recognition import load_recogniser
+
+    knowledge, recogniser = gather_knowledge(told), load_recogniser(told.weights)
+    scene = _timed(elapsed, "vision", lambda: _look(path, told, None, progress))
+    whole = _timed(elapsed, "estimation", lambda: _analyse(scene, recogniser, knowledge, told, None))
+    if told.observe is None or whole.fit is None or whole.verdict != "stable":
+        report = _conclude(scene, whole, whole, knowledge, told, elapsed)
+    else:
+        t0, t1 = float(whole.fit.track.t[0]), float(whole.fit.track.t[-1])
+        cut = t0 + told.observe * (t1 - t0)
+        report = observe_until(path, cut, whole, recogniser, knowledge, told, elapsed, progress)
+    _write_outputs(path, report, told, progress)
+    return report
+
+
+def track(path: str | Path, *, progress: Progress | None = None, **options: Any) -> Tracking:
+    """Follow what moves in a video: ranked tracks, best first.
+
+    Raises:
+        UsageError, UnreadableInput, NothingTrackable, LimitReached: as `predict`.
+    """
+    from .options import resolve_options
+
+    told = resolve_options(options)
+    return _look(path, told, None, progress).tracking
+
+
+def observe_until(
+    path: str | Path | None, cut: float, reference: Analysis, recogniser: Recogniser, knowledge: Knowledge, options: Options,
+    elapsed: dict[str, float], progress: Progress | None,
+) -> Report:  # fmt: skip
+    """The second pass: what can be said at ``cut`` (s) from the frames up to it, judged on the reference track after it."""
+    try:
+        scene = _timed(elapsed, "vision_observed", lambda: _look(path, options, cut, progress))
+    except NothingTrackable as error:
+        short = replace(reference, verdict="too_short", reasons=(str(error),), fit=None, free_fit=None, body=None, charges=(), segments=())
+        blind = _truncate(reference.track, cut)
+        empty = replace(short, track=blind, first=0, last=len(blind))
+        tracking = Tracking(video=_look(path, options, None, None).tracking.video, tracks=(blind,))
+        return _conclude(_Scene(tracking=tracking, camera=_any_camera(reference), size_px=None), empty, reference, knowledge, options, elapsed)
+    seen = _timed(elapsed, "estimation_observed", lambda: _analyse(scene, recogniser, knowledge, options, reference))
+    return _conclude(scene, seen, reference, knowledge, options, elapsed)
+
+
+def _any_camera(analysis: Analysis) -> Camera:
+    if analysis.fit is None:
+        raise ValueError("expected a fitted reference")
+    return analysis.fit.camera
+
+
+def _check_request(path: str | Path | None, options: Options) -> None:
+    """What can be refused before any work: inputs that exclude each other, outputs that cannot be written."""
+    from .files import check_output
+
+    if (path is None) == (options.track is None):
+        raise UsageError("found no input: give a VIDEO, or --track FILE" if path is None else "found a VIDEO and --track: give one of them")
+    if options.detector is not None:
+        raise UsageError("--detector: this version tracks with its own detector only; leave it out, or give tracked coordinates with --track")
+    if options.overlay is not None and path is None:
+        raise UsageError("--overlay: found no video to draw on; leave it out with --track")
+    from .physics.models import PATTERNS
+
+    if options.pattern is not None and options.pattern not in PATTERNS:
+        raise UsageError(f"--pattern: found '{options.pattern}', needed one of {', '.join(PATTERNS)}")
+    for target, suffixes in ((options.json, ()), (options.csv, ()), (options.overlay, (".mp4",)), (options.plot, (".png", ".pdf", ".svg"))):
+        if target is not None:
+            check_output(target, force=options.force, suffixes=suffixes)
+
+
+def _timed(elapsed: dict[str, float], name: str, work: Any) -> Any:
+    begun = time.perf_counter()
+    result = work()
+    elapsed[name] = 1e3 * (time.perf_counter() - begun)
+    return result
+
+
+def _look(path: str | Path | None, options: Options, cut: float | None, progress: Progress | None) -> _Scene:
+    """Tracks from the video or from a table, of the frames up to ``cut`` where one is given."""
+    from .estimation.knowledge import choose_camera
+
+    if options.track is not None:
+        return _read_table(options, cut)
+    from .vision.tracking import track_objects
+    from .vision.video import open_video
+
+    end = options.end if cut is None else cut if options.end is None else min(cut, options.end)
+    reader = open_video(str(path), fps=options.fps, start=options.start, end=end)
+    tracking = track_objects(reader, roi=options.roi, progress=progress)
+    _check_tracks(tracking, options)
+    size = (tracking.video.width_px, tracking.video.height_px)
+    return _Scene(tracking=tracking, camera=choose_camera(options, size, table=False), size_px=size)
+
+
+def _check_tracks(tracking: Tracking, options: Options) -> None:
+    long_enough = [t for t in tracking.tracks if len(t) >= SHORTEST_TRACK]
+    if not long_enough:
+        seen = f"the longest track has {max(len(t) for t in tracking.tracks)} samples" if tracking.tracks else "nothing moves"
+        raise NothingTrackable(
+            f"{seen} in {tracking.video.n_frames} frames; an object must be seen moving in at least {SHORTEST_TRACK}: "
+            "check that the object is in view, or name a region with --roi"
+        )
+    if options.object_index is not None and options.object_index >= len(tracking.tracks):
+        raise UsageError(f"--object-index: found {options.object_index}, needed 0 to {len(tracking.tracks) - 1}: the clip has that many tracks")
+
+
+def _read_table(options: Options, cut: float | None) -> _Scene:
+    """A table of tracked coordinates as a scene; of metres or angles through the orthographic camera of scale 1."""
+    from .estimation.knowledge import choose_camera
+    from .tracks_io import read_track
+
+    file = str(options.track)
+    read = read_track(file, fps=options.fps, units=options.units, size=options.size)
+    rows = read.track
+    keep = (rows.t >= (options.start or 0.0)) & (rows.t <= min(options.end or math.inf, math.inf if cut is None else cut))
+    rows = rows.select(keep)
+    size = options.size or _picture_of(rows) if read.unit == "px" else (0, 0)
+    video = Video(
+        path=Path(file), width_px=size[0], height_px=size[1], fps=1.0 / float(np.median(np.diff(rows.t))) if len(rows) > 1 else 0.0,
+        n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track", sha256=sha256(Path(file).read_bytes()).hexdigest(),
+    )  # fmt: skip
+    tracking = Tracking(video=video, tracks=(rows,), notices=read.notices)
+    _check_tracks(tracking, options)
+    camera = choose_camera(options, size, table=read.unit != "px")
+    return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None)
+
+
+def _picture_of(rows: Track) -> tuple[int, int]:
+    """A picture that holds the track, where nobody said how large it was."""
+    width, height = (np.ceil(np.max(rows.centre_px, axis=0)) + 1).astype(int) if len(rows) else (1, 1)
+    return max(int(width), 1), max(int(height), 1)
+
+
+def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, options: Options, reference: Analysis | None) -> Analysis:
+    """The judged track; in a second pass the one that lies on the reference track."""
+    from .estimation.analysis import analyse_tracks
+
+    index = options.object_index
+    if reference is not None:
+        index = _find_same(scene.tracking.tracks, reference.track)
+    return analyse_tracks(
+        scene.tracking.tracks, recogniser, scene.camera, knowledge, pattern=options.pattern, index=index, size_px=scene.size_px
+    )
+
+
+def _find_same(tracks: tuple[Track, ...], reference: Track) -> int:
+    """The index of the track that shares the most frames and places with the reference."""
+    shares = []
+    for candidate in tracks:
+        common, a, b = np.intersect1d(candidate.frame, reference.frame, return_indices=True)
+        apart = np.hypot(*(candidate.centre_px[a] - reference.centre_px[b]).T) if len(common) else np.empty(0)
+        near = np.maximum(np.nan_to_num(reference.radius_px[b], nan=3.0), 3.0)
+        shares.append(int(np.sum(apart < near)))
+    return int(np.argmax(shares))
+
+
+def _truncate(rows: Track, cut: float) -> Track:
+    return rows.select(rows.t <= cut)
+
+
+def _conclude(
+    scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Knowledge, options: Options, elapsed: Mapping[str, float]
+) -> Report:
+    """The report: forecast or refusal, scale, score and notices."""
+    from . import __version__
+
+    notices = [*scene.tracking.notices]
+    forecast: Forecast | None = None
+    score: Score | None = None
+    scale: Scale | None = None
+    refusal = _find_refusal(seen)
+    if seen.fit is not None and seen.fit.success:
+        scale = _measure_scale(seen.fit, seen.free_fit, knowledge)
+        notices += _judge_scale(seen, scale, knowledge)
+    if refusal is None and seen.fit is not None:
+        forecast, more = _forecast(scene, seen, knowledge, options)
+        notices += more
+        if forecast is None:
+            refusal = Refusal("integration_failed", more[-1].message)
+        elif options.observe is not None:
+            score = _score(seen.fit, reference, knowledge, options)
+    used = np.zeros(len(seen.track), dtype=bool)
+    if seen.fit is not None:
+        used[seen.first : seen.last] = True
+    return Report(
+        version=__version__, status="forecast" if refusal is None else "refused", video=scene.tracking.video, track=seen.track, used=used,
+        other_tracks=tuple(t for i, t in enumerate(scene.tracking.tracks) if i != seen.index), pattern=seen.pattern, evidence=seen.evidence,
+        stability=Stability(verdict=seen.verdict, segments=seen.segments, charges=seen.charges, reasons=seen.reasons),
+        parameters={} if seen.fit is None else _contract_parameters(seen.fit), camera=_seen_camera(scene.camera, seen.fit), body=seen.body,
+        scale=scale, fit=seen.fit, forecast=forecast, score=score, scored=reference.track if options.observe is not None else None,
+        refusal=refusal, notices=tuple(notices), seed=options.seed, elapsed_ms=dict(elapsed),
+    )  # fmt: skip
+
+
+def _find_refusal(seen: Analysis) -> Refusal | None:
+    """Why there is no forecast, if so."""
+    reason = "; ".join(seen.reasons)
+    if seen.verdict == "too_short":
+        return Refusal("too_short", reason)
+    if seen.pattern.name is None or seen.fit is None:
+        return Refusal("unknown_pattern", reason)
+    if seen.verdict != "stable":
+        return Refusal("unstable", f"{seen.pattern.name} is {seen.verdict}: {reason}")
+    return None
+
+
+def _contract_parameters(fit: Fit) -> dict[str, Any]:
+    return {name: quantity for name, quantity in fit.parameters.items() if name not in ("diameter", "mass")}
+
+
+def _seen_camera(camera: Camera, fit: Fit | None) -> Camera:
+    """The camera as the fit left it."""
+    if fit is None or not fit.success:
+        return camera
+    found = dict(zip(fit.names, fit.estimate, strict=True))
+    sigma = dict(zip(fit.names, np.sqrt(np.maximum(np.diag(fit.covariance), 0.0)), strict=True))
+    return replace(
+        camera, focal_px=math.exp(found["focal_px"]) if "focal_px" in found else camera.focal_px,
+        focal_log_sigma=float(sigma.get("focal_px", camera.focal_log_sigma)), pitch=float(found.get("pitch", camera.pitch)),
+        pitch_sigma=float(sigma.get("pitch", camera.pitch_sigma)), roll=float(found.get("roll", camera.roll)),
+        roll_sigma=float(sigma.get("roll", camera.roll_sigma)),
+    )  # fmt: skip
+
+
+def _measure_scale(fit: Fit, free_fit: Fit | None, knowledge: Knowledge) -> Scale:
+    """Pixels for each metre at the middle sample, and every ruler from a fit that left the others out."""
+    from .estimation.fitting import measure_scale
+
+    value, sigma = measure_scale(fit, knowledge.known)
+    rulers: list[Ruler] = []
+    known = knowledge.known
+    if known.gravity_is_ruler and free_fit is not None and known.scale is None and known.length is None and knowledge.diameter is None:
+        rulers.append(Ruler("gravity", *measure_scale(free_fit, known)))
+    if fit.body.diameter is not None and np.any(np.isfinite(fit.track.radius_px)):
+        rulers.append(_ruler_of_size(fit))
+    if known.scale is not None:
+        rulers.append(Ruler("user", known.scale.value, known.scale.sigma))
+    if known.length is not None:
+        rulers.append(Ruler("length", value, sigma))
+    return Scale(px_per_m=value, sigma=sigma, source=_scale_source(rulers, knowledge), rulers=tuple(rulers))
+
+
+def _ruler_of_size(fit: Fit) -> Ruler:
+    """What the apparent size alone says of the scale, with the size's own uncertainty and the edge's common bias."""
+    from .estimation.parameters import RADIUS_BIAS_SIGMA_PX
+
+    diameter = fit.body.diameter
+    if diameter is None:
+        raise ValueError("expected a body with a diameter")
+    radius = float(np.nanmedian(fit.track.radius_px))
+    share = math.hypot(diameter.sigma / diameter.value, RADIUS_BIAS_SIGMA_PX / max(radius, 0.1))
+    value = 2.0 * radius / diameter.value
+    return Ruler("object", value, value * share)
+
+
+def _scale_source(rulers: list[Ruler], knowledge: Knowledge) -> ScaleSource:
+    names: dict[str, ScaleSource] = {"gravity": "gravity", "object": "object", "user": "user", "length": "length"}
+    sources = [names[ruler.name] for ruler in rulers]
+    if knowledge.known.scale is not None and knowledge.known.g.sigma > 1.0 and knowledge.diameter is None:
+        return "user"
+    return sources[0] if len(sources) == 1 else "joint" if sources else "gravity"
+
+
+def _judge_scale(seen: Analysis, scale: Scale, knowledge: Knowledge) -> list[Notice]:
+    """Rulers that disagree, and a size that no object has: clock or scale are then more likely wrong than nature."""
+    notices = []
+    first = scale.rulers[0] if scale.rulers else None
+    for other in scale.rulers[1:]:
+        if first is None:
+            break
+        apart = abs(math.log(other.px_per_m / first.px_per_m)) / max(math.hypot(first.sigma / first.px_per_m, other.sigma / other.px_per_m), 1e-9)
+        if apart > RULERS_AGREE:
+            factor = other.px_per_m / first.px_per_m
+            notices.append(Notice("rulers_disagree", f"{other.name} says {factor:.3g} times the scale that {first.name} says ({apart:.1f} sigma)"))
+    size = seen.free_fit.parameters.get("diameter") if seen.free_fit is not None else None
+    if size is not None and knowledge.known.gravity_is_ruler and np.any(np.isfinite(seen.track.radius_px)) and seen.verdict == "stable":
+        if not SMALLEST_BODY < size.value < LARGEST_BODY:
+            wrong = f"with gravity as the ruler the object would be {size.value:.2g} m wide: the clock or the scale is implausible"
+            notices.append(Notice("scale_implausible", f"{wrong}; give the true rate with --fps, or a ruler (--diameter, --scale, --length)"))
+    g = seen.fit.parameters.get("g") if seen.fit is not None else None
+    if g is not None and g.source == "measured" and abs(g.value - 9.81) > RULERS_AGREE * math.hypot(g.sigma, 0.03) + 0.05 * 9.81:
+        notices.append(Notice("gravity_implausible", f"g = {g.value:.3g} +- {g.sigma:.2g} m/s^2: the clock or the ruler is implausible on Earth"))
+    return notices
+
+
+def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Options) -> tuple[Forecast | None, list[Notice]]:
+    """The forecast at the frame times to be expected, and what must be said about it."""
+    from .estimation.forecasting import forecast_fit
+
+    fit = seen.fit
+    if fit is None:
+        raise ValueError("expected a fit")
+    step = 1.0 / scene.tracking.video.fps if scene.tracking.video.fps > 0 else float(np.median(np.diff(fit.track.t)))
+    observed = float(fit.track.t[-1] - fit.track.t[0])
+    count = min(max(1, round((options.horizon or observed) / step)), LONGEST_FORECAST)
+    times = fit.track.t[-1] + step * np.arange(1, count + 1)
+    size = scene.size_px if options.horizon is None else None
+    if size is not None and not _inside(fit.track, size):
+        size = None
+    forecast, failure = forecast_fit(fit, knowledge.known, times, level=options.level, size_px=size, ground=_find_ground(seen))
+    notices = [Notice("integration_failed", failure)] if failure else []
+    if len(forecast.t) == 0:
+        return (None, notices) if failure else (forecast, notices)
+    ended = next((s.end for s in seen.segments if s.fit is fit), None)
+    if options.observe is None and ended is not None and ended.kind in ("bounce", "contact"):
+        words = f"the motion ended in a {ended.kind} at {ended.t:.3f} s; the forecast goes on as if it had not"
+        notices.append(Notice("forecast_beyond_contact", words))
+    return forecast, notices
+
+
+def _inside(rows: Track, size_px: tuple[int, int]) -> bool:
+    """Whether the body was still in the picture when last seen, with a step to go."""
+    ahead = 2 * rows.centre_px[-1] - rows.centre_px[-2]
+    return bool(np.all(ahead >= 0) and np.all(ahead <= np.array(size_px) - 1))
+
+
+def _find_ground(seen: Analysis) -> float | None:
+    """m above the anchor: where an earlier stretch ended in a bounce, seen at this stretch's scale; None where none did."""
+    fit = seen.fit
+    if fit is None or "px_per_m" not in fit.names or fit.pattern == "pendulum":
+        return None
+    bounces = [s for s in seen.segments if s.end is not None and s.end.kind == "bounce" and s.fit is not None and s.t1 <= fit.track.t[0]]
+    if not bounces or bounces[-1].fit is None:
+        return None
+    low = bounces[-1].fit.track
+    px_per_m = math.exp(float(fit.estimate[fit.names.index("px_per_m")]))
+    radius = float(np.nan_to_num(np.nanmedian(low.radius_px))) if np.any(np.isfinite(low.radius_px)) else 0.0
+    return -(float(low.centre_px[-1, 1]) + radius - float(fit.track.centre_px[0, 1])) / px_per_m
+
+
+def _score(fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:
+    """The forecast at the reference track's own times after the last used sample, up to the end of the reference stretch."""
+    from .estimation.forecasting import forecast_fit
+    from .estimation.monitor import normal_quantile
+
+    judge = reference.track.select(slice(reference.first, reference.last))
+    judge = judge.select(judge.t > fit.track.t[-1] + 1e-9)
+    if len(judge) == 0:
+        return None
+    forecast, failure = forecast_fit(fit, knowledge.known, judge.t, level=options.level)
+    if failure or len(forecast.t) < len(judge):
+        return None
+    error = np.hypot(*(forecast.centre_px - judge.centre_px).T)
+    start = fit.track.centre_px[-1:]
+    path = float(np.sum(np.hypot(*np.diff(np.concatenate([start, judge.centre_px]), axis=0).T)))
+    z = normal_quantile(options.level)
+    own = z * np.sqrt(np.einsum("nii->ni", judge.covariance_px))
+    half = np.hypot(0.5 * (forecast.upper_px - forecast.lower_px), own)
+    rms = float(np.sqrt(np.mean(error**2)))
+    return Score(
+        rms_px=rms, final_px=float(error[-1]), rms_share_of_path=rms / max(path, 1e-9),
+        coverage=float(np.mean(np.abs(judge.centre_px - forecast.centre_px) <= half)),
+    )  # fmt: skip
+
+
+def _write_outputs(path: str | Path | None, report: Report, options: Options, progress: Progress | None) -> None:
+    """Every file that was asked for; JSON last, so that its presence says that the others are there."""
+    if options.plot is not None:
+        from .figures import write_plot
+
+        write_plot(report, options.plot, force=options.force)
+    if options.overlay is not None:
+        from .vision.overlay import write_overlay
+        from .vision.video import open_video
+
+        reader = open_video(str(path), fps=options.fps, start=options.start, end=options.end)
+        write_overlay(reader, report, options.overlay, progress, force=options.force)
+    from .report import write_csv, write_json
+
+    if options.csv is not None:
+        write_csv(report, options.csv, force=options.force)
+    if options.json is not None:
+        write_json(report, options.json, force=options.force)
+
