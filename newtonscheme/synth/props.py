@@ -7,8 +7,8 @@ import numpy as np
 
 from ..types import Floats
 from .scene import Scene
-from .sprite import GAMMA, Patch, Sweep
-from .texture import Colour, Image, paint_octaves
+from .sprite import Patch, Sweep
+from .texture import GAMMA, Colour, Image, paint_octaves
 
 FIXED_POINT_BITS = 4  # of cv2's sub-pixel coordinates: 1/16 px
 STRING_WIDTH = 0.003  # m

@@ -21,12 +21,13 @@ from ..physics.models import FORCE_MODELS
 from ..types import Bytes, Floats, Progress
 from .props import draw_hand, draw_occluder, draw_shadow, draw_string, share_in_view
 from .scene import Scene
-from .sprite import GAMMA, Patch, Sweep, draw_ball, turn_cover
-from .texture import BALL_LOOKS, LUMA, PLAIN_COLOURS, Backdrop, BallLook, Colour, Image, paint_backdrop
+from .sprite import Patch, Sweep, draw_ball, turn_cover
+from .texture import BALL_LOOKS, GAMMA, LUMA, PLAIN_COLOURS, Backdrop, BallLook, Colour, Image, paint_backdrop
 
 EXPOSURE_RANGE = (0.1, 0.9)  # share of a frame: bright daylight to a dim room
 NOISE_RANGE = (0.5, 4.0)  # grey levels at mid grey: a good camera in light, a phone in a room
 BLUR_RANGE_PX = (0.3, 0.9)  # of a lens in focus: about the pixel's own width
+AMBIENT_RANGE = (0.25, 0.8)  # share of the light that comes from all sides: sun in a clear sky to an overcast one
 MID_GREY = 0.2  # linear light whose noise is `Look.noise`; 123 of 255 when encoded
 READ_SHARE = 0.3  # of the noise's variance at mid grey that does not come from the light itself
 DARKEST = 0.02  # linear: below it a camera's curve is no longer a power law, and noise does not grow without end
@@ -82,7 +83,7 @@ def draw_look(rng: np.random.Generator, label: str | None = None) -> Look:
         noise=float(np.exp(rng.uniform(*np.log(NOISE_RANGE)))),
         blur_px=float(rng.uniform(*BLUR_RANGE_PX)),
         light=(float(rng.uniform(-0.8, 0.8)), float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.2, 0.8))),
-        ambient=float(rng.uniform(0.35, 0.8)),
+        ambient=float(rng.uniform(*AMBIENT_RANGE)),
         spin=tuple(float(rate) for rate in rng.normal(0.0, 0.4 * MOST_SPIN, 3)),  # type: ignore[arg-type]
         shadow=float(rng.uniform(0.1, 0.5)) if rng.uniform() < 0.3 else 0.0,
         flicker=float(rng.uniform(0.005, 0.04)) if rng.uniform() < 0.15 else 0.0,

@@ -14,8 +14,6 @@ import numpy as np
 from ..types import Floats
 from .texture import BallLook, Image, shade_ball
 
-GAMMA = 2.2
-"""Of the camera's encoding: grey level = 255 * light ** (1 / 2.2), near sRGB and BT.709 without their linear toe."""
 FINE_PX = 110.0  # supersampled pixels that a sprite should have across: enough for the edge of a small ball, not too many for a large one
 MOST_SUBSAMPLES = 8
 STEPS_PER_SUBPIXEL = 1.5  # of the sweep: consecutive steps overlap, so that a streak has no ripples
@@ -83,7 +81,7 @@ def _paint_disc(look: BallLook, centre: Floats, radius: float, size: Floats, tur
     inside = np.minimum(1.0, 1.0 / np.maximum(distance[rows], 1e-6))
     nx, ny = np.broadcast_to(x, cover.shape)[rows] * inside, np.broadcast_to(y, cover.shape)[rows] * inside
     normal = np.stack([nx, ny, np.sqrt(np.maximum(1.0 - nx * nx - ny * ny, 0.0))], axis=-1)
-    colour = shade_ball(look, normal, turn, light, ambient) ** np.float32(GAMMA)
+    colour = shade_ball(look, normal, turn, light, ambient)
     alpha = cover[rows]
     image[rows[0] + first[1], rows[1] + first[0]] = np.concatenate([colour * alpha[:, None], alpha[:, None]], axis=1)
     return image

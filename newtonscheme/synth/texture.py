@@ -1,6 +1,7 @@
 """What rendered things look like: backgrounds that clutter, balls with panels and seams that spin.
 
-Colours are gamma-encoded RGB in 0..1, as a colour picker shows them.
+Colours are gamma-encoded RGB in 0..1, as a colour picker shows them; light adds up and is shaded linearly, so what comes off a ball is
+linear light.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ Image = NDArray[np.float32]
 Colour = tuple[float, float, float]
 Backdrop = Literal["flat", "gradient", "textured", "cluttered"]
 
+GAMMA = 2.2
+"""Of the camera's encoding: grey level = 255 * light ** (1 / 2.2), near sRGB and BT.709 without their linear toe."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 COARSEST_SHARE, FINEST_PX = 0.4, 3.0  # of the long side, and pixels: the octaves of a texture
 ROUGHNESS_RANGE = (0.1, 0.9)  # exponent of an octave's contrast over its scale: gravel to clouds
@@ -61,7 +64,7 @@ PLAIN_COLOURS: tuple[Colour, ...] = (
 
 
 def paint_backdrop(rng: np.random.Generator, size_px: tuple[int, int], kind: Backdrop, tone: Colour, ball: tuple[Colour, ...]) -> Image:
-    """(h, w, 3) a wall, a table, a street: around the colour ``tone``, with things on it that share the ball's colours."""
+    """(h, w, 3) encoded: a wall, a table, a street: around the colour ``tone``, with things on it that share the ball's colours."""
     width, height = size_px
     base = np.asarray(tone, dtype=np.float32)
     image: Image = np.full((height, width, 3), base, dtype=np.float32)
@@ -114,11 +117,11 @@ def _fill_box(image: Image, middle: Floats, size: Floats, angle: float, colour: 
 
 
 def shade_ball(look: BallLook, normal: Image, turn: Floats, light: Floats, ambient: float) -> Image:
-    """(n, 3) encoded colour of surface points whose outward normals (x right, y up, z to the viewer) are ``normal`` (n, 3).
+    """(n, 3) linear light of surface points whose outward normals (x right, y up, z to the viewer) are ``normal`` (n, 3).
 
     Lambert's law under one distant light with an ambient share, and a highlight (Blinn 1977); ``turn`` (3, 3) rotates the ball's cover.
     """
-    albedo = COVERS[look.cover](normal @ turn.astype(np.float32), np.asarray(look.colours, dtype=np.float32))
+    albedo = COVERS[look.cover](normal @ turn.astype(np.float32), np.asarray(look.colours, dtype=np.float32)) ** np.float32(GAMMA)
     direction = (light / np.linalg.norm(light)).astype(np.float32)
     lit = ambient + (1.0 - ambient) * np.maximum(normal @ direction, 0.0)
     half = direction + np.array([0.0, 0.0, 1.0], dtype=np.float32)
