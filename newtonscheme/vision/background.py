@@ -81,10 +81,9 @@ def foreground(luma: Bytes, chroma: Bytes | None, background: Background, *, smo
         chroma = None if chroma is None else smooth(chroma)
     mask: Bytes = cv2.compare(cv2.absdiff(luma, background.luma), background.luma_threshold, cv2.CMP_GT)
     if chroma is not None and background.chroma is not None:
-        differs = np.greater(cv2.absdiff(chroma, background.chroma), background.chroma_threshold)
-        if differs.any():
-            coloured = np.ascontiguousarray(differs.any(axis=2)).view(np.uint8) * np.uint8(255)
-            mask |= cv2.resize(coloured, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST)
+        differs = cv2.compare(cv2.absdiff(chroma, background.chroma), background.chroma_threshold, cv2.CMP_GT)
+        coloured = cv2.max(cv2.extractChannel(differs, 0), cv2.extractChannel(differs, 1))
+        mask = cv2.max(mask, cv2.resize(coloured, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST))
     return mask
 
 

@@ -22,8 +22,8 @@ MAX_REGIONS = 24
 """Regions looked at in one frame, strongest first; more than this is a flicker or a moving camera."""
 MAX_CANDIDATES = 20
 """Candidates kept in one frame, strongest first."""
-COMPACT_FILL = 0.87
-"""Area over that of the ellipse of equal second moments: 1 for an ellipse, 0.95 for a capsule; less has arms, holes or strings."""
+COMPACT_FILL = 0.93
+"""Area over that of the ellipse of equal second moments: 1 for an ellipse, 0.95 for a capsule; less has arms, strings or a shadow."""
 ROUND_ELONGATION = 1.6
 """Regions longer than this may be two objects in touch and are also read as such."""
 MIN_SPLIT_AREA = 30

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..types import Bools, Bytes, Floats
+from ..types import Bools, Bytes, Floats, Ints
 from .background import Background, estimate_background, foreground, match_brightness, smooth, spread_indices
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ CHANGE_FLOOR, CHANGE_FACTOR = 8.0, 2.5
 """A tile changed if its smoothed pixels ranged over more than this many grey levels, and this many times the picture's typical range."""
 CUT_SHARE = 0.5
 """Share of the picture that no change of brightness explains: another scene, or other light."""
-SAME_GAIN, SAME_OFFSET = 0.01, 0.8
-"""Changes of brightness too small to be worth correcting."""
+CUT_LEVELS = 15
+"""Grey levels between frames that a changed pixel differs by."""
+SAME_OFFSET = 0.8
+"""A median change of brightness, in grey levels, too small to be worth correcting."""
+GAIN_RANGE = (0.3, 3.0)
+"""Gains beyond this are another scene."""
 PROBES = 1600
 """Pixels that brightness is compared on."""
 MIN_STRETCH = 5
@@ -49,8 +53,8 @@ MIN_STRETCH = 5
 class _Tiles:
     """What is left of a frame: tiles (m, T, T), their colour (m, T/2, T/2, 2) or None, and where they are."""
 
-    top: list[int]
-    left: list[int]
+    top: Ints
+    left: Ints
     luma: Bytes
     chroma: Bytes | None
 
@@ -76,6 +80,7 @@ class Stretch:
         self._tiles: dict[int, _Tiles] = {}
         self._keys: list[tuple[int, Bytes, Bytes | None]] = []
         self._key_step = 1
+        self._first_probe: Floats = np.zeros(0)
         self._weight = 0
         self._tile_weight = 0
         self._still: list[Floats] = []
@@ -93,10 +98,10 @@ class Stretch:
         """Whether a frame shows another scene or other light than this stretch."""
         if len(self) < MIN_STRETCH:
             return False
-        luma = frame.luma[self._thin]
-        step = self._probe_step(luma)
-        probe = luma[::step, ::step].ravel().astype(float)
-        return all(match_brightness(probe, self.luma[k][::step, ::step].ravel().astype(float))[2] > CUT_SHARE for k in (0, -1))
+        probe = self._probe(frame.luma[self._thin])
+        if float(np.mean(np.abs(probe - self._probe(self.luma[-1])) > CUT_LEVELS)) < CUT_SHARE:
+            return False
+        return all(match_brightness(probe, self._probe(self.luma[k]))[2] > CUT_SHARE for k in (0, -1))
 
     def append(self, frame: Frame) -> None:
         k = len(self.index)
@@ -141,10 +146,10 @@ class Stretch:
         tiles = self._tiles[k]
         out = self.still(left, top, size, channel)
         gain, offset = self.brightness[k] if channel == 0 else (1.0, 0.0)
-        for n, (y, x) in enumerate(zip(tiles.top, tiles.left, strict=True)):
-            y0, x0, y1, x1 = max(y, top), max(x, left), min(y + TILE, top + size), min(x + TILE, left + size)
-            if y0 >= y1 or x0 >= x1:
-                continue
+        touched = (tiles.top + TILE > top) & (tiles.top < top + size) & (tiles.left + TILE > left) & (tiles.left < left + size)
+        for n in np.flatnonzero(touched):
+            y, x = int(tiles.top[n]), int(tiles.left[n])
+            y0, x0, y1, x1 = max(y, top), max(x, left), min(y + TILE, top + size, self._size[0]), min(x + TILE, left + size, self._size[1])
             if channel == 0:
                 tile = tiles.luma[n]
             elif tiles.chroma is not None:
@@ -167,18 +172,21 @@ class Stretch:
         return np.s_[start :: self.stride, start :: self.stride]
 
     @staticmethod
-    def _probe_step(luma: Bytes) -> int:
-        return max(1, int(np.sqrt(luma.size / PROBES)))
+    def _probe(luma: Bytes) -> Floats:
+        step = max(1, int(np.sqrt(luma.size / PROBES)))
+        return luma[::step, ::step].ravel().astype(float)
 
     def _match(self, luma: Bytes) -> tuple[float, float]:
+        """Gain and offset of a frame's brightness against the stretch's first."""
+        probe = self._probe(luma)
         if not self.luma:
+            self._first_probe = probe
             return 1.0, 0.0
-        step = self._probe_step(luma)
-        gain, offset, _ = match_brightness(luma[::step, ::step].ravel().astype(float), self.luma[0][::step, ::step].ravel().astype(float))
-        middle = float(np.mean(self.luma[0][::step, ::step]))
-        if not 0.3 < gain < 3 or (abs(gain - 1) < SAME_GAIN * 5 and abs(offset + (gain - 1) * middle) < SAME_OFFSET):
+        departure = probe - self._first_probe
+        if abs(float(np.median(departure))) < SAME_OFFSET:
             return 1.0, 0.0
-        return gain, offset
+        gain, offset, unexplained = match_brightness(probe, self._first_probe)
+        return (gain, offset) if GAIN_RANGE[0] < gain < GAIN_RANGE[1] and unexplained < CUT_SHARE else (1.0, 0.0)
 
     def _keep_key(self, full: tuple[int, Bytes, Bytes | None]) -> None:
         """Whole frames from all over the stretch: when there are too many, every other one goes."""
@@ -209,10 +217,10 @@ class Stretch:
         changed = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         rows, columns = np.nonzero(changed)
         height, width = self._size
-        top = [int(y) for y in np.minimum(rows * TILE, max(height - TILE, 0) & ~1)]
-        left = [int(x) for x in np.minimum(columns * TILE, max(width - TILE, 0) & ~1)]
+        top = np.minimum(rows * TILE, max(height - TILE, 0) & ~1)
+        left = np.minimum(columns * TILE, max(width - TILE, 0) & ~1)
         for k, full, tint in self._ring:
-            tiles = _Tiles(top, left, _gather(full, top, left, TILE), None if tint is None else _gather(tint, [y // 2 for y in top], [x // 2 for x in left], TILE // 2))
+            tiles = _Tiles(top, left, _gather(full, top, left, TILE), None if tint is None else _gather(tint, top // 2, left // 2, TILE // 2))
             self._tiles[k] = tiles
             self._tile_weight += tiles.luma.nbytes + (0 if tiles.chroma is None else tiles.chroma.nbytes)
         self._ring = []
@@ -250,12 +258,12 @@ def _changed(frames: list[Bytes], grid: tuple[int, int]) -> Bools:
     return cv2.resize((change > threshold).astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA) > 0
 
 
-def _gather(image: Bytes, top: list[int], left: list[int], size: int) -> Bytes:
+def _gather(image: Bytes, top: Ints, left: Ints, size: int) -> Bytes:
     if image.shape[0] < size or image.shape[1] < size:
         pad = [(0, max(0, size - image.shape[0])), (0, max(0, size - image.shape[1]))] + [(0, 0)] * (image.ndim - 2)
         image = np.pad(image, pad, mode="edge")
-    tiles = [image[y : y + size, x : x + size] for y, x in zip(top, left, strict=True)]
-    return np.stack(tiles) if tiles else np.zeros((0, size, size, *image.shape[2:]), np.uint8)
+    views = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))[top, left]
+    return np.ascontiguousarray(np.moveaxis(views, 1, -1) if image.ndim == 3 else views)
 
 
 def _cut(image: Bytes | Floats, left: int, top: int, size: int, half: bool) -> Floats:

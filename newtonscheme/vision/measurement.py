@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import Bools, Floats
+from .background import spread_indices
 from .detection import Candidate
 from .footage import Stretch
 from .refinement import Discs, fit_discs
@@ -34,16 +35,22 @@ RADIUS_RANGE = 1.8
 """A fitted radius within this factor of the path's is the same object."""
 NEIGHBOURS = 3
 """Good samples on each side that say where a failed one should be."""
-STREAK_FROM_PX, STREAK_FROM_RADII = 2.0, 0.25
-"""Motion between frames from which a streak is looked for: below it the blur is less than an edge."""
+STREAK_FROM_PX, STREAK_FROM_RADII = 3.0, 0.4
+"""Motion between frames from which a streak is looked for: below it the blur is less than an edge or a small disc's own shading."""
+STREAK_MIN_RADIUS = 3.0
+"""Pixels: of a smaller disc a streak cannot be told from a highlight."""
 STREAK_START = 0.4
 """Exposure in shares of the frame time that a streak fit starts from: indoor phone footage lies between 0.1 and 1."""
 STREAK_CLEAR = 4.0
 """Median of streak length over its sigma from which streaks are believed."""
 COARSE_RADII = 0.2
 """Sigma of a silhouette's centroid in radii: an arm or a shadow pulls it by that much."""
-CHROMA_ADVANTAGE = 3.0
-"""Colour is used in place of brightness when it stands out this many times more: its planes have half the resolution."""
+CHROMA_WORTH, CHROMA_FLOOR = 0.25, 5.0
+"""Colour is tried when it departs by this share of the departure in brightness, and by this many grey levels."""
+CHROMA_ADVANTAGE = 0.08
+"""Colour is used when it explains this much more: its planes have half the resolution."""
+TRIAL_SAMPLES = 10
+"""Samples that the choice is made on."""
 LEAST_COVERED = 0.4
 """A disc of which less lies inside the picture is not measured."""
 
@@ -67,8 +74,7 @@ def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[
     """Fit discs to one object's candidates in frames ``rows`` of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
-    channel = _best_channel(candidates)
-    motion = _motion(np.array(rows), place)
+    channel = _best_channel(stretch, rows, candidates, place, size)
     samples = _fit(stretch, rows, place, size, channel, None)
     good = _believable(samples, place, size, stretch.stride)
     if good.any() and not good.all():
@@ -86,11 +92,16 @@ def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def _best_channel(candidates: Sequence[Candidate]) -> int:
-    """0 luma, 1 or 2 a chroma plane: where the object stands out most."""
+def _best_channel(stretch: Stretch, rows: Sequence[int], candidates: Sequence[Candidate], place: Floats, size: Floats) -> int:
+    """0 luma, 1 or 2 a chroma plane: colour only where brightness does not make a disc and colour does, tried on a few samples."""
     departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
     strongest = int(np.argmax(departure[1:])) + 1
-    return strongest if departure[strongest] > CHROMA_ADVANTAGE * departure[0] else 0
+    if departure[strongest] < max(CHROMA_WORTH * departure[0], CHROMA_FLOOR):
+        return 0
+    pick = spread_indices(len(rows), TRIAL_SAMPLES)
+    trial = [_fit(stretch, [rows[k] for k in pick], place[pick], size[pick], channel, None) for channel in (0, strongest)]
+    quality = [float(np.mean(np.where(_believable(t, place[pick], size[pick], stretch.stride), t.explained, 0.0))) for t in trial]
+    return strongest if quality[1] > quality[0] + CHROMA_ADVANTAGE else 0
 
 
 def _motion(rows: Floats, place: Floats) -> Floats:
@@ -182,7 +193,8 @@ def _expected(rows: Floats, samples: Samples, good: Bools, again: Floats, place:
 def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools, motion: Floats, channel: int) -> Samples:
     """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
     speed = np.hypot(motion[:, 0], motion[:, 1])
-    fast = speed > STREAK_FROM_PX + STREAK_FROM_RADII * samples.radius_px[good]
+    radius = samples.radius_px[good]
+    fast = (speed > STREAK_FROM_PX + STREAK_FROM_RADII * radius) & (radius > STREAK_MIN_RADIUS)
     if fast.sum() < 3:
         return samples
     at = np.flatnonzero(good)[fast]

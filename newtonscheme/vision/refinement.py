@@ -9,22 +9,30 @@ deserves; the covariance is widened by the spatial correlation of the residuals 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..types import Bools, Floats
+from ..types import Bools, Floats, Ints
 
-STAGES = ((0.5, 4), (0.15, 4), (0.0, 10))
+STAGES = ((0.5, 3), (0.15, 4))
 """Edge width in radii that the fit is held to, and steps at most: a wide edge feels the object from further away."""
+LAST_STEPS = 8
+"""Steps at most with the edge free."""
+MAX_THINNING, RADII_PER_STEP = 4, 5.0
+"""A wide edge is found on every k-th pixel, k growing by one for each so many pixels of radius."""
+BAND_PX, BAND_RADII = 4.0, 0.1
+"""Half width of the band of pixels along the edge that decide about centre and radius."""
 COARSE_NOISE = 0.3
 """Noise in shares of the contrast while the edge is wide: no part of the object may pass for an outlier then."""
 LEAST_CONTRAST = 8.0
 """Grey levels taken for the contrast of an object that has less."""
 FIXED = 1e6
 """Prior precision of a logarithm that is held."""
-CONVERGED_PX = 0.002
-"""Steps below this end a stage: a tenth of the best precision."""
+CONVERGED_PX, COARSE_CONVERGED_PX = 0.003, 0.1
+"""Steps below this end a stage: a fifth of the best precision, or well inside the next stage's reach."""
+OFFSET_PRIOR = 0.1
+"""Sigma, in contrasts, of a change of the background around the object: soft shadows."""
 LOGISTIC_SLOPE = 1.702
 """The logistic function of 1.702 x is within 0.01 of the normal distribution function of x."""
 MIN_SOFTNESS, MAX_SOFTNESS = 0.35, 4.0
@@ -77,36 +85,81 @@ def fit_discs(
 
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
     """
-    n, size, _ = images.shape
-    seen = np.isfinite(images).reshape(n, -1)
-    values = np.where(seen, images.reshape(n, -1), 0.0).astype(np.float32)
-    known = np.where(seen, backgrounds.reshape(n, -1), 0.0).astype(np.float32)
-    grid = np.arange(size, dtype=np.float32)
-    across, down = np.tile(grid, size), np.repeat(grid, size)
-    start = _start(values, known, seen, across, down, centre_px, radius_px, softness_px, streak_px)
-    theta, prior_mean = start.copy(), start.copy()
-    contrast = np.maximum(np.percentile(np.abs(values - known), 97, axis=1), LEAST_CONTRAST)
-    prior = _prior_precision(theta, contrast, streak_px is not None)
-    streaked = streak_px is not None
+    whole = _pixels(images, backgrounds)
+    theta = _start(whole, centre_px, radius_px, softness_px, streak_px)
+    softness = theta[:, 3].copy()
+    contrast = np.maximum(np.percentile(np.abs(whole.values - whole.known), 97, axis=1), LEAST_CONTRAST)
+    prior, prior_mean = _prior_precision(theta, contrast, streak_px is not None), theta.copy()
+    sparse = whole.thinned(max(1, min(MAX_THINNING, int(np.median(radius_px) / RADII_PER_STEP))), images.shape[1])
     for share, steps in STAGES:
-        blurred = np.log(np.clip(share * np.exp(theta[:, 2]), MIN_SOFTNESS, None))
-        theta[:, 3] = np.maximum(start[:, 3], blurred)
-        held = prior.copy()
-        held[:, 3] = np.where(theta[:, 3] > start[:, 3], FIXED, prior[:, 3])
-        prior_mean[:, 3] = theta[:, 3]
-        data = (values, known, seen, across, down, streaked)
-        least = (COARSE_NOISE * contrast if share > 0 else np.zeros(n)).astype(np.float32)
-        theta, state = _iterate(theta, prior_mean, held, steps, data, size, least)
-    return _summary(theta, state, prior, values, known, seen, size)
+        theta[:, 3] = np.maximum(softness, np.log(share) + theta[:, 2])
+        held, prior_mean[:, 3] = prior.copy(), theta[:, 3]
+        held[:, 3] = np.where(theta[:, 3] > softness, FIXED, prior[:, 3])
+        theta, _ = _iterate(theta, prior_mean, held, steps, sparse, images.shape[1], COARSE_NOISE * contrast, COARSE_CONVERGED_PX)
+    theta[:, 3], prior_mean[:, 3] = softness, softness
+    near = whole.near(theta)
+    theta, state = _iterate(theta, prior_mean, prior, LAST_STEPS, near, images.shape[1], np.zeros(len(theta)), CONVERGED_PX)
+    return _summary(theta, state, prior, near, images.shape[1])
+
+
+@dataclass(slots=True)
+class _Pixels:
+    """Pixels (n, p) of n crops: frame, background, whether inside the picture, place in the crop, and row in the whole crop."""
+
+    values: Floats
+    known: Floats
+    seen: Bools
+    across: Floats
+    down: Floats
+    row: Ints
+
+    def thinned(self, step: int, size: int) -> _Pixels:
+        """Every ``step``-th pixel each way."""
+        if step == 1:
+            return self
+        pick = (np.arange(0, size, step)[:, None] * size + np.arange(0, size, step)[None]).ravel()
+        return self.taken(np.broadcast_to(pick, (len(self.values), len(pick))))
+
+    def near(self, theta: Floats) -> _Pixels:
+        """The pixels that tell where the edge is: a band along it, and every other one well inside."""
+        du, dv = self.across - theta[:, :1], self.down - theta[:, 1:2]
+        if theta.shape[1] > 9:
+            length = np.maximum((theta[:, 9:11] ** 2).sum(axis=1, keepdims=True), 1e-6)
+            along = np.clip((du * theta[:, 9:10] + dv * theta[:, 10:11]) / length, -0.5, 0.5)
+            du, dv = du - along * theta[:, 9:10], dv - along * theta[:, 10:11]
+        radius = np.exp(theta[:, 2:3])
+        depth = radius - np.hypot(du, dv)
+        streak = np.hypot(theta[:, 9:10], theta[:, 10:11]) if theta.shape[1] > 9 else 0.0
+        band = BAND_PX + BAND_RADII * radius
+        wanted = (depth > -band) & ((depth < band + streak) | ((self.across + self.down) % 2 == 0))
+        most = int(wanted.sum(axis=1).max())
+        if most > 0.75 * wanted.shape[1]:
+            return self
+        order = np.argsort(~wanted, axis=1, kind="stable")[:, :most]
+        out = self.taken(order)
+        out.seen &= np.take_along_axis(wanted, order, axis=1)
+        return out
+
+    def taken(self, pick: Ints) -> _Pixels:
+        return _Pixels(*(np.take_along_axis(x, pick, axis=1) for x in (self.values, self.known, self.seen, self.across, self.down, self.row)))
+
+
+def _pixels(images: Floats, backgrounds: Floats) -> _Pixels:
+    n, size, _ = images.shape
+    flat = images.reshape(n, -1)
+    seen = np.isfinite(flat)
+    grid = np.arange(size, dtype=np.float32)
+    across, down = (np.broadcast_to(x, seen.shape) for x in (np.tile(grid, size), np.repeat(grid, size)))
+    values, known = (np.where(seen, x.reshape(n, -1), 0).astype(np.float32) for x in (images, backgrounds))
+    return _Pixels(values, known, seen, across, down, np.broadcast_to(np.arange(size * size), seen.shape))
 
 
 def _iterate(
-    theta: Floats, prior_mean: Floats, prior: Floats, steps: int, data: tuple[Floats, Floats, Bools, Floats, Floats, bool], size: int, least: Floats
+    theta: Floats, prior_mean: Floats, prior: Floats, steps: int, pixels: _Pixels, size: int, least: Floats, converged_px: float
 ) -> tuple[Floats, _Evaluation]:
-    """Levenberg-Marquardt steps on all crops at once, noise levels held."""
+    """Levenberg-Marquardt steps on all crops at once, noise levels held; they are taken anew before and after."""
     damping = np.full(len(theta), 1e-3)
-    state = _evaluate(theta, *data)
-    state = _evaluate(theta, *data, scales=(np.maximum(state.scales[0], least), np.maximum(state.scales[1], least)))
+    state = _evaluate(theta, pixels).with_noise(least)
     cost = state.cost + (prior * (theta - prior_mean) ** 2).sum(axis=1)
     for _ in range(steps):
         hessian, slope = state.normal_equations()
@@ -114,118 +167,119 @@ def _iterate(
         slope = slope - prior * (theta - prior_mean)
         step = np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0]
         trial = _bounded(theta, step, size)
-        attempt = _evaluate(trial, *data, scales=state.scales)
+        attempt = _evaluate(trial, pixels).with_scales(state.scales)
         attempt_cost = attempt.cost + (prior * (trial - prior_mean) ** 2).sum(axis=1)
         better = attempt_cost < cost
         moved = float(np.abs(np.where(better[:, None], trial - theta, 0.0)[:, :3]).max())
         theta = np.where(better[:, None], trial, theta)
         cost = np.where(better, attempt_cost, cost)
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
-        state = attempt if better.all() else _evaluate(theta, *data, scales=state.scales)
-        if moved < CONVERGED_PX:
+        state = attempt if better.all() else state.where(better, attempt)
+        if moved < converged_px:
             break
-    return theta, _evaluate(theta, *data)
+    return theta, state.with_noise(np.zeros(len(theta)))
 
 
 @dataclass(slots=True)
 class _Evaluation:
-    """The model at one set of parameters: residuals, their weights and derivatives."""
+    """The model at one set of parameters: residuals (n, p), derivatives (n, k, p), coverage, and once the noise is known weights and cost."""
 
     residual: Floats
-    weight: Floats
     jacobian: Floats
     coverage: Floats
-    scales: tuple[Floats, Floats]
-    cost: Floats
+    seen: Bools
+    scales: tuple[Floats, Floats] = field(default_factory=lambda: (np.zeros(0), np.zeros(0)))
+    weight: Floats = field(default_factory=lambda: np.zeros(0))
+    cost: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def with_noise(self, least: Floats) -> _Evaluation:
+        """Weights by the noise that the residuals show, but no less than ``least`` (n,)."""
+        outside, inside = _noise(self.residual, self.coverage, self.seen)
+        return self.with_scales((np.maximum(outside, least).astype(np.float32), np.maximum(inside, least).astype(np.float32)))
+
+    def with_scales(self, scales: tuple[Floats, Floats]) -> _Evaluation:
+        outside, inside = scales
+        sigma = outside[:, None] + (inside - outside)[:, None] * self.coverage
+        scaled = np.abs(self.residual) / sigma
+        capped = np.minimum(scaled, np.float32(HUBER))
+        self.scales = scales
+        self.weight = self.seen * (capped / np.maximum(scaled, np.float32(1e-6))) / (sigma * sigma)
+        self.cost = (capped * (2 * scaled - capped)).sum(axis=1).astype(float)
+        return self
+
+    def where(self, chosen: Bools, other: _Evaluation) -> _Evaluation:
+        """This evaluation, with the ``chosen`` rows of another."""
+        for name in ("residual", "jacobian", "coverage", "weight", "cost"):
+            getattr(self, name)[chosen] = getattr(other, name)[chosen]
+        return self
 
     def normal_equations(self) -> tuple[Floats, Floats]:
         weighted = self.jacobian * self.weight[:, None, :]
         return np.matmul(weighted, self.jacobian.transpose(0, 2, 1)).astype(float), np.matmul(weighted, self.residual[..., None])[..., 0].astype(float)
 
 
-def _start(
-    values: Floats,
-    known: Floats,
-    seen: Bools,
-    across: Floats,
-    down: Floats,
-    centre_px: Floats,
-    radius_px: Floats,
-    softness_px: Floats | None,
-    streak_px: Floats | None,
-) -> Floats:
+def _start(pixels: _Pixels, centre_px: Floats, radius_px: Floats, softness_px: Floats | None, streak_px: Floats | None) -> Floats:
     """(n, k) parameters: u, v, log r, log w, shade (mean, du, dv, radial), background offset, and the streak."""
-    n = len(values)
-    streak = np.zeros((n, 2)) if streak_px is None else np.asarray(streak_px, float)
-    softness = np.full(n, 0.8) if softness_px is None else np.asarray(softness_px, float)
-    near = ((across - centre_px[:, :1]) ** 2 + (down - centre_px[:, 1:]) ** 2 < (0.7 * radius_px[:, None] + 0.5) ** 2) & seen
-    shade = (values * near).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
-    empty = near.sum(axis=1) == 0
-    shade[empty] = known[empty].mean(axis=1)
+    n = len(pixels.values)
+    softness = np.full(n, 0.8) if softness_px is None else np.clip(softness_px, MIN_SOFTNESS, MAX_SOFTNESS)
+    near = ((pixels.across - centre_px[:, :1]) ** 2 + (pixels.down - centre_px[:, 1:]) ** 2 < (0.7 * radius_px[:, None] + 0.5) ** 2) & pixels.seen
+    count = near.sum(axis=1)
+    shade = np.where(count > 0, (pixels.values * near).sum(axis=1) / np.maximum(count, 1), pixels.known.mean(axis=1))
     zero = np.zeros(n)
     columns = [centre_px[:, 0], centre_px[:, 1], np.log(radius_px), np.log(softness), shade, zero, zero, zero, zero]
-    return np.stack([*columns, streak[:, 0], streak[:, 1]] if streak_px is not None else columns, axis=1).astype(float)
+    if streak_px is not None:
+        columns += [streak_px[:, 0], streak_px[:, 1]]
+    return np.stack(columns, axis=1).astype(float)
 
 
 def _prior_precision(theta: Floats, contrast: Floats, streaked: bool) -> Floats:
     prior = np.zeros_like(theta)
     prior[:, 3] = SOFTNESS_PRIOR**-2
     prior[:, 5:8] = ((SHADING_PRIOR * contrast) ** -2)[:, None]
-    prior[:, 8] = (0.1 * contrast) ** -2
+    prior[:, 8] = (OFFSET_PRIOR * contrast) ** -2
     if streaked:
         prior[:, 9:] = ((STREAK_PRIOR_PX + 0.5 * np.hypot(theta[:, 9], theta[:, 10])) ** -2)[:, None]
     return prior
 
 
-def _evaluate(
-    theta: Floats,
-    values: Floats,
-    known: Floats,
-    seen: Bools,
-    across: Floats,
-    down: Floats,
-    streaked: bool,
-    scales: tuple[Floats, Floats] | None = None,
-) -> _Evaluation:
+def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
     t = theta.astype(np.float32)[:, :, None]
-    u, v = across - t[:, 0], down - t[:, 1]
-    radius, width = np.exp(t[:, 2]), np.exp(t[:, 3])
-    nodes = STREAK_NODES if streaked else (0.0,)
+    streaked = theta.shape[1] > 9
+    u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
+    radius, slope = np.exp(t[:, 2]), np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, 3])
+    jacobian = np.zeros((len(theta), theta.shape[1], u.shape[1]), np.float32)
     coverage = np.zeros_like(u)
-    slopes = [np.zeros_like(u) for _ in range(6 if streaked else 4)]
-    for node in nodes:
-        du, dv = (u - node * t[:, 9], v - node * t[:, 10]) if streaked else (u, v)
+    for node in STREAK_NODES if streaked else (0.0,):
+        du, dv = (u - np.float32(node) * t[:, 9], v - np.float32(node) * t[:, 10]) if streaked else (u, v)
         distance = np.sqrt(du * du + dv * dv) + np.float32(1e-3)
-        edge = (radius - distance) * (LOGISTIC_SLOPE / width)
-        part = 1.0 / (1.0 + np.exp(-np.clip(edge, -30, 30)))
-        change = part * (1.0 - part) * (LOGISTIC_SLOPE / width) / len(nodes)
-        coverage += part / len(nodes)
+        depth = radius - distance
+        part = 1.0 / (1.0 + np.exp(np.clip(-depth * slope, -30, 30)))
+        change = part * (1.0 - part) * slope
         inward = change / distance
-        slopes[0] += inward * du
-        slopes[1] += inward * dv
-        slopes[2] += change * radius
-        slopes[3] -= change * (radius - distance)
+        toward_u, toward_v = inward * du, inward * dv
+        coverage += part
+        jacobian[:, 0] += toward_u
+        jacobian[:, 1] += toward_v
+        jacobian[:, 2] += change * radius
+        jacobian[:, 3] -= change * depth
         if streaked:
-            slopes[4] += node * inward * du
-            slopes[5] += node * inward * dv
+            jacobian[:, 9] += np.float32(node) * toward_u
+            jacobian[:, 10] += np.float32(node) * toward_v
+    if streaked:
+        coverage /= len(STREAK_NODES)
+        jacobian /= len(STREAK_NODES)
     x, y = u / radius, v / radius
-    bowl = np.minimum(x * x + y * y, 2.0) - 0.5
-    shade = t[:, 4] + t[:, 5] * x + t[:, 6] * y + t[:, 7] * bowl
-    step = shade - known - t[:, 8]
-    residual = (values - (known + t[:, 8]) - coverage * step) * seen
-    tilt_u, tilt_v = coverage * (t[:, 5] + 2 * t[:, 7] * x) / radius, coverage * (t[:, 6] + 2 * t[:, 7] * y) / radius
-    columns = [step * slopes[0] - tilt_u, step * slopes[1] - tilt_v, step * slopes[2], step * slopes[3]]
-    columns += [coverage, coverage * x, coverage * y, coverage * bowl, 1.0 - coverage]
-    columns += [step * slopes[4], step * slopes[5]] if streaked else []
-    jacobian = np.stack(columns, axis=1) * seen[:, None, :]
-    if scales is None:
-        scales = _noise(residual, coverage, seen)
-    outside, inside = scales
-    sigma = outside[:, None] * (1 - coverage) + inside[:, None] * coverage
-    scaled = np.abs(residual) / sigma
-    huber = np.minimum(1.0, HUBER / np.maximum(scaled, 1e-6))
-    loss = np.where(scaled < HUBER, scaled**2, HUBER * (2 * scaled - HUBER))
-    return _Evaluation(residual, seen * huber / sigma**2, jacobian, coverage, scales, loss.sum(axis=1).astype(float))
+    bowl = np.minimum(x * x + y * y, np.float32(2.0)) - np.float32(0.5)
+    step = t[:, 4] + t[:, 5] * x + t[:, 6] * y + t[:, 7] * bowl - pixels.known - t[:, 8]
+    jacobian *= step[:, None]
+    jacobian[:, 0] -= coverage * (t[:, 5] + 2 * t[:, 7] * x) / radius
+    jacobian[:, 1] -= coverage * (t[:, 6] + 2 * t[:, 7] * y) / radius
+    jacobian[:, 4], jacobian[:, 8] = coverage, 1.0 - coverage
+    np.multiply(coverage, x, out=jacobian[:, 5])
+    np.multiply(coverage, y, out=jacobian[:, 6])
+    np.multiply(coverage, bowl, out=jacobian[:, 7])
+    residual = (pixels.values - pixels.known - t[:, 8] - coverage * step) * pixels.seen
+    return _Evaluation(residual, jacobian, coverage, pixels.seen)
 
 
 def _noise(residual: Floats, coverage: Floats, seen: Bools) -> tuple[Floats, Floats]:
@@ -265,26 +319,35 @@ def _diagonal(values: Floats) -> Floats:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _summary(theta: Floats, state: _Evaluation, prior: Floats, values: Floats, known: Floats, seen: Bools, size: int) -> Discs:
+def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, size: int) -> Discs:
     hessian, _ = state.normal_equations()
-    covariance = np.linalg.inv(hessian + _diagonal(prior + 1e-12))
-    inflation = _inflation(state, seen, size)
-    covariance = covariance * inflation[:, None, None]
+    covariance = np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size)
     radius = np.exp(theta[:, 2])
+    covered = np.maximum(state.coverage.sum(axis=1), 1e-6)
     streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))
     return Discs(
         centre_px=theta[:, :2],
         covariance_px=covariance[:, :2, :2],
         radius_px=radius,
-        radius_sigma_px=radius * np.sqrt(covariance[:, 2, 2]),
+        radius_sigma_px=radius * np.sqrt(np.maximum(covariance[:, 2, 2], 0)),
         softness_px=np.exp(theta[:, 3]),
         streak_px=streak,
         streak_sigma_px=_along(streak, covariance),
-        contrast=theta[:, 4] - (known * state.coverage).sum(axis=1) / np.maximum(state.coverage.sum(axis=1), 1e-6),
-        explained=_explained(state, values, known, seen),
-        covered=(state.coverage * seen).sum(axis=1) / np.maximum(state.coverage.sum(axis=1), np.pi * radius**2).clip(1e-6),
+        contrast=theta[:, 4] - (pixels.known * state.coverage).sum(axis=1) / covered,
+        explained=_explained(state, pixels),
+        covered=_covered(theta, pixels, size),
         noise=state.scales[0].astype(float),
     )
+
+
+def _covered(theta: Floats, pixels: _Pixels, size: int) -> Floats:
+    """Share of each disc inside the picture: the pixels' rectangle against the disc's own extent, the worse axis."""
+    radius = np.exp(theta[:, 2])
+    low = np.stack([np.where(pixels.seen, x, size).min(axis=1) for x in (pixels.across, pixels.down)], axis=1)
+    high = np.stack([np.where(pixels.seen, x, -1).max(axis=1) for x in (pixels.across, pixels.down)], axis=1)
+    centre = theta[:, :2]
+    inside = np.minimum(high + 0.5, centre + radius[:, None]) - np.maximum(low - 0.5, centre - radius[:, None])
+    return np.clip(inside / (2 * radius[:, None]), 0, 1).min(axis=1)
 
 
 def _along(streak: Floats, covariance: Floats) -> Floats:
@@ -294,30 +357,31 @@ def _along(streak: Floats, covariance: Floats) -> Floats:
     return np.sqrt(np.einsum("ni,nij,nj->n", unit, covariance[:, 9:11, 9:11], unit))
 
 
-def _explained(state: _Evaluation, values: Floats, known: Floats, seen: Bools) -> Floats:
-    """Share of the squared departure from the background, over the disc and a rim of half a disc's area, that the model explains."""
-    near = seen & (state.coverage > 0.02)
-    departure = np.where(near, values - known, 0)
+def _explained(state: _Evaluation, pixels: _Pixels) -> Floats:
+    """Share of the squared departure from the background, over the disc and its rim, that the model explains."""
+    near = pixels.seen & (state.coverage > 0.02)
+    departure = np.where(near, pixels.values - pixels.known, 0)
     left = np.where(near, state.residual, 0)
     noise = state.scales[0] ** 2 * near.sum(axis=1)
     total = (departure**2).sum(axis=1) - noise
     return np.clip(1 - np.maximum((left**2).sum(axis=1) - noise, 0) / np.maximum(total, 1e-3), 0, 1).astype(float)
 
 
-def _inflation(state: _Evaluation, seen: Bools, size: int) -> Floats:
-    """Variance factor from the residuals' spatial correlation, weighted as the centre's estimate weighs them."""
+def _inflation(state: _Evaluation, pixels: _Pixels, size: int) -> float:
+    """Variance factor from the residuals' spatial correlation, weighted as the centre's estimate weighs them; one for all crops."""
     n = len(state.residual)
-    scores = (state.jacobian[:, :2] * (np.clip(state.residual * np.sqrt(state.weight), -HUBER, HUBER) * np.sqrt(state.weight))[:, None, :]).reshape(n, 2, size, size)
-    leverage = (state.jacobian[:, :2] * np.sqrt(state.weight)[:, None, :]).reshape(n, 2, size, size)
-    own = (scores**2).sum(axis=(1, 2, 3))
-    total = own.copy()
-    expected = (leverage**2).sum(axis=(1, 2, 3))
+    root = np.sqrt(state.weight)
+    leverage = state.jacobian[:, :2] * root[:, None, :]
+    scores = np.zeros((n, 2, size * size), np.float32)
+    np.put_along_axis(scores, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * np.clip(state.residual * root, -HUBER, HUBER)[:, None, :], axis=2)
+    scores = scores.reshape(n, 2, size, size)
+    total = (scores**2).sum(axis=(1, 2, 3))
+    expected = (leverage**2).sum(axis=(1, 2))
     for dy in range(CORRELATION_LAGS + 1):
         for dx in range(-CORRELATION_LAGS, CORRELATION_LAGS + 1):
             if dy == 0 and dx <= 0:
                 continue
             a = scores[:, :, : size - dy, max(0, -dx) : size - max(0, dx)]
             b = scores[:, :, dy:, max(0, dx) : size - max(0, -dx)]
-            total += 2 * (a * b).sum(axis=(1, 2, 3))
-    ratio = np.median(np.maximum(total, 0.0) / np.maximum(expected, 1e-9))
-    return np.full(n, float(np.clip(ratio, 1.0, MAX_INFLATION)))
+            total += 2 * np.einsum("ncij,ncij->n", a, b)
+    return float(np.clip(np.median(np.maximum(total, 0.0) / np.maximum(expected, 1e-9)), 1.0, MAX_INFLATION))

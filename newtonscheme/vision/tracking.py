@@ -6,28 +6,30 @@ paths while the stretch's pixels are still in memory. Nothing but candidates and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..types import Floats, Notice, Progress, Track, Tracking
+from ..types import Bools, Floats, Notice, Progress, Track, Tracking
 from .appearance import Patch, describe_appearance
 from .detection import Candidate, find_candidates
 from .footage import Stretch
-from .linking import ESTABLISHED, Linker, Path
+from .linking import MIN_SAMPLES, Linker, Path
 from .measurement import Samples, measure_samples
 from .ranking import smoothness_of, typical_error
 
 if TYPE_CHECKING:
     from .video import VideoReader
 
-REFINED_PATHS = 10
-"""Paths of a stretch that discs are fitted to, best first."""
+REFINED_PATHS, REFINED_SHARE = 8, 0.02
+"""Paths of a stretch that discs are fitted to, best first, while they look at least this much as good as the best."""
 SAME_SHARE = 0.5
 """Paths that lie on each other in this share of the shorter one's frames are one object."""
 MIN_TRACK = 5
 """Samples of the shortest track: four parameters of a free fall's picture need more than four."""
+MIN_SMOOTHNESS = 0.01
+"""Paths below this are noise, flicker and things that tremble in place."""
 PATCHES = 6
 """Samples whose colours make the appearance."""
 
@@ -70,7 +72,7 @@ def track_objects(
     memory = _Memory()
     stretch = Stretch(reader.width_px, reader.height_px)
     memory.stride = stretch.stride
-    linker = Linker(float(np.hypot(reader.width_px, reader.height_px)), stretch.stride)
+    linker = Linker(reader.width_px, reader.height_px, stretch.stride)
     done = 0
     for frame in reader.frames():
         if stretch.full or stretch.starts_anew(frame):
@@ -105,10 +107,12 @@ def _digest(stretch: Stretch, linker: Linker, memory: _Memory, roi: tuple[int, i
         memory.candidates.append(found)
         memory.index.append(stretch.index[k])
         memory.t.append(stretch.t[k])
-    paths = [Path([r for r in p.rows if r[0] >= first], p.cost) for p in linker.paths()]
-    paths = [p for p in paths if len(p.rows) >= ESTABLISHED]
-    scored = sorted(paths, key=lambda p: -_coarse_score(p, memory))
-    for path in _distinct(scored, memory)[:REFINED_PATHS]:
+    paths = [replace(p, rows=[r for r in p.rows if r[0] >= first]) for p in linker.paths()]
+    paths = [p for p in paths if len(p.rows) >= MIN_SAMPLES]
+    scores = {id(p): _coarse_score(p, memory) for p in paths}
+    best = max(scores.values(), default=0.0)
+    worth = [p for p in sorted(paths, key=lambda p: -scores[id(p)]) if scores[id(p)] > REFINED_SHARE * best]
+    for path in _distinct(worth, memory)[:REFINED_PATHS]:
         _measure(stretch, path, memory, first)
 
 
@@ -119,7 +123,8 @@ def _coarse_score(path: Path, memory: _Memory) -> float:
     radius = np.array([c.radius for c in chosen])
     shape = float(np.median([c.fill / c.elongation**0.25 for c in chosen]))
     contrast = float(np.median([np.hypot(c.departure[0], np.hypot(c.departure[1], c.departure[2])) for c in chosen]))
-    return smoothness_of(t, place, radius, shape, contrast, 0.5 * memory.stride)
+    seen = len(path.rows) / (path.rows[-1][0] - path.rows[0][0] + 1)
+    return smoothness_of(t, place, radius, shape, contrast, 0.5 * memory.stride, seen)
 
 
 def _distinct(paths: list[Path], memory: _Memory) -> list[Path]:
@@ -182,6 +187,8 @@ def _rank(paths: list[Path], memory: _Memory, max_tracks: int) -> list[Track]:
 
 def _track(path: Path, memory: _Memory) -> Track | None:
     samples = [memory.fitted.get(key) or _coarse(key, memory) for key in path.rows]
+    inner = _core(np.array([s.fitted for s in samples]))
+    samples, path = samples[inner], replace(path, rows=path.rows[inner])
     if len(samples) < MIN_TRACK:
         return None
     t = np.array([s.t for s in samples])
@@ -193,6 +200,11 @@ def _track(path: Path, memory: _Memory) -> Track | None:
     size = np.where(np.isfinite(radius), radius, [c.radius for c in chosen])
     contrast = float(np.median([np.hypot(c.departure[0], np.hypot(c.departure[1], c.departure[2])) for c in chosen]))
     patches = [memory.patches[key] for key in path.rows if key in memory.patches]
+    seen = len(path.rows) / (path.rows[-1][0] - path.rows[0][0] + 1)
+    error = float(np.median(np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))))
+    smoothness = smoothness_of(t, centre, size, float(np.mean(explained)), contrast, error, seen)
+    if smoothness < MIN_SMOOTHNESS:
+        return None
     scale, correlation_time = typical_error(t, centre, covariance)
     return Track(
         frame=np.array([s.frame for s in samples]),
@@ -205,8 +217,20 @@ def _track(path: Path, memory: _Memory) -> Track | None:
         velocity_px=_blur_velocity(t, centre, np.array([s.streak for s in samples])),
         correlation_time=correlation_time,
         appearance=describe_appearance(patches, float(np.median([c.elongation for c in chosen]))) if patches else None,
-        smoothness=smoothness_of(t, centre, size, float(np.mean(explained)), contrast, 0.1),
+        smoothness=smoothness,
     )
+
+
+def _core(fitted: Bools) -> slice:
+    """The stretch of samples with the most fitted less unfitted ones; all of them where no disc was believed."""
+    best, best_slice, start, total = MIN_TRACK - 1, slice(0, len(fitted)), 0, 0
+    for k, good in enumerate(fitted):
+        total += 1 if good else -1
+        if total <= 0:
+            start, total = k + 1, 0
+        if total > best:
+            best, best_slice = total, slice(start, k + 1)
+    return best_slice
 
 
 def _coarse(key: tuple[int, int], memory: _Memory) -> _Measured:
