@@ -1,7 +1,7 @@
 """What the recogniser sees of a stretch of track: how it moves, free of scale and place, with the noise told apart from the motion.
 
 Nothing changes when the picture is shifted or scaled, and a mirror in u only turns the sign of the series in `MIRROR`. Time is scaled
-to the window too, except for two scalars in seconds (the duration, and the acceleration in radii). Down stays down: gravity points there.
+to the window too, but for one scalar (the acceleration in radii for each second squared). Down stays down: gravity points there.
 All fits are weighted by the samples' sigmas, rescaled by the noise that the samples themselves show, and an isolated outlier counts little.
 
 Letters: B windows of one length, n samples, C series, L nodes, S scalars, F frequencies.
@@ -38,7 +38,7 @@ DEGREE = 5
 """Of the nested polynomials: two above the cubic that drag, lift and perspective make of a parabola."""
 RESIDUAL_DEGREES = (1, 2, 3, 5)
 SCALARS = (
-    "log_n", "log_duration", "log_signal_to_noise", "log_noise_ratio", "regularity", "largest_gap", "outliers",
+    "log_n", "log_signal_to_noise", "log_noise_ratio", "regularity", "largest_gap", "outliers",
     *(f"term_{axis}{d}" for axis in "xy" for d in range(1, DEGREE + 1)),
     *(f"residual_{axis}{d}" for axis in "xy" for d in RESIDUAL_DEGREES),
     "sideways", "downwards", "curving", "jerk_share_x", "jerk_share_y",
@@ -119,7 +119,6 @@ def window_features(t: Floats, centre_px: Floats, sigma_px: Floats, radius_px: F
     scalars = np.column_stack(
         [
             np.full(len(t), np.log(n)),
-            np.log(duration),
             -np.log(level),
             np.log(noise.ratio),
             np.log(0.5 * (n - 1) * np.median(step, axis=1) + TINY),

@@ -1,0 +1,1 @@
+"""Training the recogniser: data, network, norm dynamics. The only part that needs torch."""
