@@ -78,7 +78,7 @@ def draw_report(report: Report) -> Figure:
 
 def _draw_path(axes: Axes, report: Report) -> None:
     track, used = report.track.centre_px, report.used
-    if report.forecast is not None:
+    if report.forecast is not None and len(report.forecast.t):
         _draw_band(axes, report.forecast)
     if report.scored is not None:
         later = report.scored.t > (report.track.t[-1] if len(track) else -np.inf)
@@ -107,7 +107,7 @@ def _draw_band(axes: Axes, forecast: Forecast) -> None:
 def _ellipses(forecast: Forecast) -> Floats:
     """(k, corners, 2) ellipses whose half axes are the marginal half widths of the band, `ELLIPSES_EACH_STEP` between two samples."""
     sample = np.arange(len(forecast.t), dtype=float)
-    between = np.linspace(0.0, max(len(sample) - 1, 0), max(len(sample) - 1, 0) * ELLIPSES_EACH_STEP + min(len(sample), 1))
+    between = np.linspace(0.0, sample[-1], (len(sample) - 1) * ELLIPSES_EACH_STEP + 1)
     columns = np.concatenate([forecast.lower_px, forecast.upper_px], axis=1).T
     lower, upper = np.split(np.stack([np.interp(between, sample, column) for column in columns], axis=-1), 2, axis=1)
     angle = np.linspace(0.0, 2.0 * np.pi, ELLIPSE_CORNERS, endpoint=False)
@@ -196,7 +196,7 @@ def _draw_charges(rows: Sequence[Axes], charges: Sequence[Charge]) -> None:
             axes.fill_between(charge.t, -factor * charge.sigma, factor * charge.sigma, color=UNSEEN, alpha=0.13, lw=0)
         axes.plot(charge.t, charge.imbalance, "-", color=UNSEEN, lw=1.3)
         axes.set_ylabel(f"{format_name(charge.name)} ({charge.unit})")
-        axes.text(0.02, 0.96, f"{charge.symmetry}: drift {charge.drift_sigma:.1f} sigma", transform=axes.transAxes, va="top", fontsize=8)
+        axes.text(0.02, 0.96, f"{charge.symmetry}: drift {abs(charge.drift_sigma):.1f} sigma", transform=axes.transAxes, va="top", fontsize=8)
         axes.grid(alpha=0.25)
         axes.set_xlabel("t (s)")
     for axes in rows[len(charges) :]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,13 +96,17 @@ def write_text(target: str | Path, text: str, *, force: bool = False) -> None:
 
 
 def _check_place(path: Path, name: str, force: bool) -> None:
-    if path.is_symlink():
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    if mode is not None and stat.S_ISLNK(mode):
         raise UsageError(f"cannot write '{name}': it is a symbolic link; name the file itself")
-    if path.is_dir():
+    if mode is not None and stat.S_ISDIR(mode):
         raise UsageError(f"cannot write '{name}': it is a folder; name a file in it")
-    if path.exists() and not path.is_file():
+    if mode is not None and not stat.S_ISREG(mode):
         raise UsageError(f"cannot write '{name}': it is no regular file; name another file")
-    if path.exists() and not force:
+    if mode is not None and not force:
         raise UsageError(f"cannot write '{name}': it exists; allow replacing it with --force or name another file")
     if not path.parent.is_dir():
         raise UsageError(f"cannot write '{name}': its folder does not exist; create it first")

@@ -93,8 +93,9 @@ def rounded(value: float) -> float | None:
     """The number to `SIGNIFICANT_DIGITS`, as files have it; None where it is not finite."""
     if not math.isfinite(value):
         return None
-    # Adding zero turns -0.0 into 0.0.
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0
+    number = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    # The largest float there is rounds up to infinity. Adding zero turns -0.0 into 0.0.
+    return number + 0.0 if math.isfinite(number) else value
 
 
 def number_text(value: SupportsFloat) -> str:

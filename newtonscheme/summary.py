@@ -109,7 +109,7 @@ def _parameters(report: Report) -> list[tuple[str, str]]:
 
 
 def _stability(stability: Stability, fit: Fit | None) -> list[str]:
-    charges = ", ".join(f"{format_name(charge.name)} {charge.drift_sigma:.1f} sigma" for charge in stability.charges)
+    charges = ", ".join(f"{format_name(charge.name)} {abs(charge.drift_sigma):.1f} sigma" for charge in stability.charges)
     balance = f"; balance of charges: {charges}" if charges else ""
     bounds = [f"at the edge of its range: {', '.join(fit.at_bound)}"] if fit is not None and fit.at_bound else []
     return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds]

@@ -74,7 +74,7 @@ def write_overlay(reader: VideoReader, report: Report, path: str | Path, progres
         stream = container.add_stream("libx264", rate=Fraction(reader.nominal_fps).limit_denominator(1001))
         width, height = painter.size_px
         stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, CLOCK)
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, CLOCK)
         stream.options = {"crf": str(CRF), "preset": PRESET, "profile": "high"}
         codec = stream.codec_context
         codec.thread_count = ENCODER_THREADS
