@@ -57,7 +57,10 @@ SLOW_MOTION_RATIO = 3.0
 SAME_RATE_RATIO = 1.5
 
 # Formats in which the stamps are a frame count at one rate of the header, not times that a camera wrote.
-COUNTED_FORMATS = frozenset({"avi"})
+COUNTED_FORMATS = frozenset({"avi", "yuv4mpegpipe", "dv"})
+
+# Bare streams without a container: nobody wrote a clock, stamps are counted at a rate that FFmpeg assumes or the coded stream mentions.
+CLOCKLESS_FORMATS = frozenset({"h264", "hevc", "mjpeg", "obu", "m4v", "mpegvideo"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +174,15 @@ def audit_clock(
 
 
 def _read_stamps(packets: Packets, tick: float, rate: float | None, container: str) -> _Stamps:
+    """The stamps as times by rank; AVI keeps none for pictures that are coded out of order, so those are counted as they come out."""
     shown = packets.shown & ~_second_fields(packets)
     pts, dts = packets.pts[shown], packets.dts[shown]
     unstamped = pts == NO_STAMP
     source: TimeSource = "container_rate" if container in COUNTED_FORMATS else "timestamps"
+    if container in CLOCKLESS_FORMATS:
+        return _counted(len(pts), rate, container)
+    if container == "avi" and np.any(pts != dts):
+        return _Stamps(_count(len(pts), _typical_gap(_gaps(dts), 1.0) * tick), None, tick, source, ())
     if unstamped.all():
         if np.all(dts != NO_STAMP) and np.all(np.diff(dts) > 0):
             return _Stamps((dts - dts[0]) * tick, None, tick, source, ())
@@ -213,7 +221,7 @@ def _counted(n: int, rate: float | None, container: str) -> _Stamps:
     plausible = rate is not None and SLOWEST_FPS <= rate < FASTEST_FPS
     fps = float(rate) if plausible and rate is not None else FALLBACK_FPS
     message = f"the {container} stream has no clock; its frames are counted at {fps:g} fps; give the true rate with --fps"
-    return _Stamps(np.arange(n) / fps, None, 0.0, "container_rate", (Notice("clock_invented", message),))
+    return _Stamps(_count(n, 1 / fps), None, 0.0, "container_rate", (Notice("clock_invented", message),))
 
 
 def _equal_stamps(n: int, counted: _Stamps) -> Notice:
@@ -252,7 +260,7 @@ def _untangle(ticks: Ints, dts: Ints) -> Floats:
     for steps in (_gaps(dts[dts != NO_STAMP]), _gaps(np.unique(ticks))):
         gap = float(np.median(steps)) if len(steps) else 0.0
         if gap > 0 and np.mean(np.abs(steps - gap) <= EVEN_GAP * gap) >= EVEN_SHARE:
-            return np.asarray(np.arange(len(ticks)) * gap, dtype=np.float64)
+            return _count(len(ticks), gap)
     gap = _typical_gap(_gaps(np.unique(ticks)), 1.0)
     first = np.concatenate([[0], np.flatnonzero(gaps > 0) + 1])
     anchors = np.append(ticks[first].astype(float), ticks[-1] + gap)
@@ -368,6 +376,10 @@ def _local_gap(gaps: Floats) -> Floats:
     """The larger of the two neighbouring gaps of each gap: a rate that has changed for good is no hole."""
     padded = np.concatenate([[0.0], gaps, [0.0]])
     return np.maximum(padded[:-2], padded[2:])
+
+
+def _count(n: int, gap: float) -> Floats:
+    return np.asarray(np.arange(n) * gap, dtype=np.float64)
 
 
 def _gaps(ticks: Ints) -> Floats:

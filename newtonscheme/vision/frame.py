@@ -19,6 +19,9 @@ WIDEST_PIXEL = 4.0
 HD_LINES = 720
 BT709, BT601, UNSPECIFIED_MATRIX = 1, 5, 2
 
+# Pictures lower than this have no two lines of one field to interpolate between.
+FEWEST_LINES = 3
+
 HALF_RESOLUTION_CHROMA = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
 
 
@@ -64,7 +67,8 @@ class Frame:
     ``luma`` (H, W) uint8 is the brightness as it was coded (limited-range video spans 16 to 235), display-oriented and read-only. It is a view of the
     decoder's own buffer wherever the format allows; the view keeps the buffer alive, so hold few frames at a time.
     ``flags``: "corrupt" (the decoder marked it or part of it never arrived), "suspect" (builds on a picture that was lost),
-    "interlaced" (two half-pictures of different times), "duplicate" (repeats the frame before although the clock runs on).
+    "interlaced" (two half-pictures of different times, of which only the upper is shown, its missing lines filled in),
+    "duplicate" (repeats the frame before although the clock runs on).
     """
 
     index: int
@@ -82,7 +86,7 @@ class Frame:
         if picture.format.name not in HALF_RESOLUTION_CHROMA:
             picture = picture.reformat(format="yuv420p")
         width, height = (picture.width + 1) // 2, (picture.height + 1) // 2
-        planes = [_bytes(picture, index, width, height) for index in (1, 2)]
+        planes = [_one_field(_bytes(picture, index, width, height), picture) for index in (1, 2)]
         return self._geometry.apply(_uint8(cv2.merge(planes)), halved=True)
 
     def colour(self) -> Bytes:
@@ -91,7 +95,7 @@ class Frame:
         matrix = picture.colorspace
         if matrix == UNSPECIFIED_MATRIX:
             matrix = BT709 if picture.height >= HD_LINES else BT601
-        return self._geometry.apply(np.asarray(picture.reformat(format="bgr24", src_colorspace=matrix).to_ndarray(), dtype=np.uint8))
+        return self._geometry.apply(_one_field(_uint8(picture.reformat(format="bgr24", src_colorspace=matrix).to_ndarray()), picture))
 
 
 def read_geometry(picture: av.VideoFrame, sample_aspect: float | None) -> Geometry:
@@ -123,7 +127,7 @@ def has_colour(pixel_format: av.VideoFormat) -> bool:
 
 def read_luma(picture: av.VideoFrame) -> Bytes:
     """(h, w) 8-bit brightness of the stored picture, read-only; a view of the Y plane where it has 8 bits."""
-    luma = _stored_luma(picture)
+    luma = _one_field(_stored_luma(picture), picture)
     luma.setflags(write=False)
     return luma
 
@@ -140,6 +144,20 @@ def _stored_luma(picture: av.VideoFrame) -> Bytes:
     if len(pixel_format.components) > 2 and not pixel_format.is_rgb and not pixel_format.has_palette:
         return _bytes(picture.reformat(format="yuv444p"), 0, picture.width, picture.height)
     return _bytes(picture.reformat(format="gray"), 0, picture.width, picture.height)
+
+
+def _one_field(plane: Bytes, picture: av.VideoFrame) -> Bytes:
+    """The plane as it was at one time: of an interlaced picture the even lines, with means of their neighbours in between.
+
+    Where the lower lines were exposed first, every frame is late by the same half gap.
+    """
+    if not picture.interlaced_frame or plane.shape[0] < FEWEST_LINES:
+        return plane
+    whole = plane.copy()
+    whole[1:-1:2] = cv2.addWeighted(plane[:-2:2], 0.5, plane[2::2], 0.5, 0.0)
+    if plane.shape[0] % 2 == 0:
+        whole[-1] = plane[-2]
+    return whole
 
 
 def _narrowed(picture: av.VideoFrame, bits: int) -> Bytes:

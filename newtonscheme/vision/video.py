@@ -17,7 +17,6 @@ from types import MappingProxyType
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..errors import UnreadableInput, UsageError
@@ -72,6 +71,10 @@ class _Pass:
 
 class _DamageFound(Exception):
     """Threaded decoding met the first damage; from here on threads would let timing decide what the pictures look like."""
+
+
+class _EntryUnclean(Exception):
+    """The key packet that decoding started at gave no picture: it only begins to refresh one, so all before it is needed."""
 
 
 def open_video(path: str | Path, *, fps: float | None = None, start: float | None = None, end: float | None = None) -> VideoReader:
@@ -192,23 +195,25 @@ class VideoReader:
 
     def _pictures(self, passed: _Pass) -> Iterator[Frame]:
         """Frames decoded by threads up to the first damage, and from there as one thread decodes them."""
-        delivered = 0
-        try:
-            for frame in self._decode(passed, threads=True):
-                yield frame
-                delivered += 1
-            return
-        except _DamageFound:
-            pass
-        yield from islice(self._decode(passed, threads=False), delivered, None)
+        threads, entry, delivered = True, self._entry(), 0
+        while True:
+            try:
+                for frame in islice(self._decode(passed, threads=threads, entry=entry), delivered, None):
+                    yield frame
+                    delivered += 1
+                return
+            except _DamageFound:
+                threads = False
+            except _EntryUnclean:
+                entry = 0
 
-    def _decode(self, passed: _Pass, *, threads: bool) -> Iterator[Frame]:
+    def _decode(self, passed: _Pass, *, threads: bool, entry: int) -> Iterator[Frame]:
         decoding = passed.decoding = _Decoding()
         damaged = np.zeros(len(self._contents.packets) + 1, dtype=bool)
         with open_container(self.path) as container:
             stream = choose_stream(container, self.path)
             configure_decoder(stream, threads=threads)
-            for number, packet in self._numbered(container, stream, decoding.reading):
+            for number, packet in _numbered(read_packets(container, stream, decoding.reading), entry):
                 pictures, failed = decode_packet(stream, packet, number)
                 harmed = failed or (packet is not None and packet.is_corrupt)
                 if threads and (harmed or any(picture.is_corrupt for picture in pictures)):
@@ -217,29 +222,28 @@ class VideoReader:
                 damaged[min(number, len(damaged) - 1)] |= harmed
                 for picture in pictures:
                     frame = self._place(picture, damaged, decoding)
-                    if frame is not None and frame.t > self._end:
+                    if frame is None or frame.t < self._start:
+                        continue
+                    self._check_entry(entry, decoding)
+                    if frame.t > self._end:
                         decoding.finished = True
                         return
-                    if frame is not None and frame.t >= self._start:
-                        yield frame
+                    yield frame
+        self._check_entry(entry, decoding)
         decoding.finished = True
 
-    def _numbered(self, container: InputContainer, stream: VideoStream, reading: Reading) -> Iterator[tuple[int, av.Packet[VideoStream] | None]]:
-        """Packets with their numbers from the entry on, and None at the end."""
-        entry, number = self._entry(), -1
-        for number, packet in enumerate(read_packets(container, stream, reading)):
-            if number >= entry:
-                yield number, packet
-        yield number + 1, None
-
     def _entry(self) -> int:
-        """The packet at which decoding starts: the last key packet but one before the start, for pictures there may build on earlier ones."""
+        """The packet to start decoding at: the last key packet but one before the start, for pictures may build on some before a key."""
         rank = self._clock.rank
         if rank is None or not math.isfinite(self._start):
             return 0
         keys = np.flatnonzero(self._contents.packets.key & (rank >= self._first_rank))
         before = keys[[self._time(int(rank[key])) < self._start for key in keys]] if len(keys) else keys
         return int(before[-2]) if len(before) > 1 else 0
+
+    def _check_entry(self, entry: int, decoding: _Decoding) -> None:
+        if entry and self._clock.rank is not None and int(self._clock.rank[entry]) not in decoding.seen:
+            raise _EntryUnclean
 
     def _place(self, picture: av.VideoFrame, damaged: Bools, decoding: _Decoding) -> Frame | None:
         """The picture as a frame with its number and time; None where it cannot follow the frames before it."""
@@ -331,8 +335,17 @@ class VideoReader:
             yield Notice("frames_duplicated", f"{len(passed.duplicates)} of {n} frames repeat the one before {manner}; they are marked")
         if passed.flags[INTERLACED]:
             found = f"{passed.flags[INTERLACED]} of {n} frames are two half-pictures of different times"
-            yield Notice("interlaced", f"{found}; moving edges are combed; deinterlace the video for accuracy")
+            yield Notice("interlaced", f"{found}; only the upper one is used, so heights are known to half as many lines")
         if self._geometry.odd_matrix:
             yield Notice("rotation_ignored", "the file asks for a rotation that is no multiple of 90 degrees; the picture is left as stored")
         if self._geometry.odd_aspect:
             yield Notice("aspect_ignored", f"the file asks for a pixel aspect of {self._contents.sample_aspect:g}; pixels are taken as square")
+
+
+def _numbered(packets: Iterator[av.Packet[VideoStream]], entry: int) -> Iterator[tuple[int, av.Packet[VideoStream] | None]]:
+    """Packets with their numbers from the entry on, and None at the end."""
+    number = -1
+    for number, packet in enumerate(packets):
+        if number >= entry:
+            yield number, packet
+    yield number + 1, None
