@@ -71,7 +71,7 @@ def draw_report(report: Report) -> Figure:
     else:
         _draw_coordinates(middle, report)
     _draw_charges([figure.add_subplot(grid[row, 2]) for row in range(3)], report.stability.charges)
-    title = f"{printable_path(report.video.path)}: {format_name(report.pattern.name or 'unknown')}"
+    title = f"{printable_path(report.video.path.name)}: {format_name(report.pattern.name or 'unknown')}"
     figure.suptitle(f"{title} ({format_percent(report.pattern.probability)}), {format_name(report.stability.verdict)}", parse_math=False)
     return figure
 

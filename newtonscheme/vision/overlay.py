@@ -204,7 +204,8 @@ class _Painter:
     def _draw_forecast(self, canvas: Bytes, t: float) -> None:
         if not len(self.t_ahead):
             return
-        _draw_line(canvas, self.ahead_px, AHEAD, self.line_px)
+        last_used = self.centre_px[self.t <= self.t_cut][-1:]
+        _draw_line(canvas, np.concatenate([last_used, self.ahead_px]), AHEAD, self.line_px)
         if self.t_ahead[0] <= t <= self.t_ahead[-1]:
             centre = _interpolate(t, self.t_ahead, self.ahead_px)
             _draw_line(canvas, _ellipse(centre, _interpolate(t, self.t_ahead, self.half_px)), AHEAD, self.line_px)
