@@ -19,8 +19,8 @@ from .types import Body, Camera, Fit, Forecast, Notice, Pattern, Quantity, Repor
 
 SCHEMA = "newtonscheme.report/1"
 CSV_COLUMNS = (
-    "frame", "t_s", "u_px", "v_px", "radius_px", "sigma_px", "used", "kind",
-    "u_lo_px", "u_hi_px", "v_lo_px", "v_hi_px", "x_m", "y_m", "z_m",
+    "frame", "t_s", "u_px", "v_px", "radius_px", "sigma_px", "used",
+    "forecast_u_px", "forecast_v_px", "u_lo_px", "u_hi_px", "v_lo_px", "v_hi_px", "forecast_x_m", "forecast_y_m", "forecast_z_m",
 )  # fmt: skip
 
 
@@ -87,17 +87,17 @@ def write_csv(report: Report, target: str | Path, *, force: bool = False) -> Non
 
 
 def csv_rows(report: Report) -> list[tuple[object, ...]]:
-    """One row of `CSV_COLUMNS` for each tracked sample (kind "track"), then for each forecast sample (kind "forecast").
+    """One row of `CSV_COLUMNS` for each tracked sample, then one for each forecast sample.
 
-    A forecast sample has no frame number of its own, a tracked one no band and no position in metres: those cells are empty.
+    The two kinds fill different columns, so that reading ``u_px`` and ``v_px`` alone gives the track; a forecast sample has no frame.
     """
     track, forecast = report.track, report.forecast
     columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.sigma_px, report.used.astype(int))
-    rows: list[tuple[object, ...]] = [(*sample, "track", *[None] * 7) for sample in zip(*columns, strict=True)]
+    rows: list[tuple[object, ...]] = [(*sample, *[None] * 9) for sample in zip(*columns, strict=True)]
     if forecast is not None:
         band = (forecast.lower_px[:, 0], forecast.upper_px[:, 0], forecast.lower_px[:, 1], forecast.upper_px[:, 1])
         ahead = zip(forecast.t, *forecast.centre_px.T, *band, *forecast.position.T, strict=True)
-        rows += [(None, t, u, v, None, None, None, "forecast", *rest) for t, u, v, *rest in ahead]
+        rows += [(None, t, None, None, None, None, None, *rest) for t, *rest in ahead]
     return rows
 
 

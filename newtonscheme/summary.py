@@ -40,9 +40,12 @@ def summarise(report: Report) -> str:
 def summary_rows(report: Report) -> tuple[tuple[str, str], ...]:
     """The summary as (label, words) pairs, a label being empty where it would repeat itself; nothing in it can move a cursor."""
     rows = [("video", _video(report)), ("seen", _seen(report))]
-    rows += [("pattern", _pattern(report)), ("object", _object(report)), ("scale", _scale(report))]
-    rows += _parameters(report)
-    rows += [("stability", words) for words in _stability(report.stability, report.fit)]
+    rows += [("pattern", _pattern(report)), ("object", _object(report))]
+    if report.refusal is None:
+        # The numbers of a fit that does not hold are in the JSON; said in words they would be believed.
+        rows += [("scale", _scale(report)), *_parameters(report)]
+    told = "" if report.refusal is None else report.refusal.message
+    rows += [("stability", words) for words in _stability(report.stability, report.fit) if words not in told]
     if report.forecast is not None:
         rows.append(("forecast", _forecast(report.forecast)))
     if report.score is not None:
@@ -82,7 +85,7 @@ def _seen(report: Report) -> str:
 
 def _pattern(report: Report) -> str:
     pattern = report.pattern
-    fit = "" if report.fit is None or report.fit.pattern == pattern.name else f"; fitted as {pattern_words(report.fit.pattern)}"
+    fit = "" if report.fit is None or report.fit.pattern == pattern.name else f"; fits best as {pattern_words(report.fit.pattern)}"
     return f"{pattern_words(pattern.name)} ({format_percent(pattern.probability)}){fit}"
 
 

@@ -140,17 +140,27 @@ def test_the_table_holds_the_track_and_then_the_forecast(tmp_path: Path) -> None
     write_csv(report, tmp_path / "a.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
     assert tuple(rows[0]) == CSV_COLUMNS
-    assert [row["kind"] for row in rows] == ["track"] * 18 + ["forecast"] * 10
-    assert [int(row["frame"]) for row in rows[:18]] == list(report.track.frame)
-    assert [float(row["v_px"]) for row in rows[:18]] == pytest.approx(list(report.track.centre_px[:, 1]))
-    ahead = rows[-1]
-    assert ahead["frame"] == ahead["radius_px"] == ""
-    assert float(ahead["v_lo_px"]) < float(ahead["v_px"]) < float(ahead["v_hi_px"])
+    tracked, ahead = rows[:18], rows[18:]
+    assert [int(row["frame"]) for row in tracked] == list(report.track.frame)
+    assert [float(row["v_px"]) for row in tracked] == pytest.approx(list(report.track.centre_px[:, 1]))
+    assert {row["forecast_v_px"] for row in tracked} == {row["v_px"] for row in ahead} == {row["frame"] for row in ahead} == {""}
+    assert len(ahead) == 10
+    assert all(float(row["v_lo_px"]) < float(row["forecast_v_px"]) < float(row["v_hi_px"]) for row in ahead)
 
 
 def test_the_table_of_a_refusal_holds_the_track_alone(tmp_path: Path) -> None:
     write_csv(make_refused_report(), tmp_path / "a.csv")
-    assert "forecast" not in (tmp_path / "a.csv").read_text()
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 18
+
+
+def test_the_table_of_a_report_can_be_read_as_a_track(tmp_path: Path) -> None:
+    from newtonscheme.tracks_io import read_track
+
+    report = make_report()
+    write_csv(report, tmp_path / "a.csv")
+    read = read_track(tmp_path / "a.csv")
+    np.testing.assert_allclose(read.track.centre_px, report.track.centre_px, atol=1e-6)
+    np.testing.assert_allclose(read.track.t, report.track.t, atol=1e-9)
 
 
 def test_a_report_goes_to_standard_output_as_json(capsys: pytest.CaptureFixture[str]) -> None:

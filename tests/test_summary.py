@@ -10,7 +10,7 @@ import numpy as np
 from helpers import make_fit, make_refused_report, make_report, make_track, make_video
 
 from newtonscheme.summary import SCALE_WORDS, SOURCE_WORDS, STOP_WORDS, VERDICT_WORDS, summarise, summary_rows
-from newtonscheme.types import ScaleSource, Source, Stop, Verdict
+from newtonscheme.types import Refusal, ScaleSource, Source, Stop, Verdict
 
 
 def test_the_summary_names_what_was_found() -> None:
@@ -28,6 +28,11 @@ def test_a_refusal_says_why_and_forecasts_nothing() -> None:
     assert "forecast" not in rows
 
 
+def test_numbers_of_a_fit_that_does_not_hold_are_not_said() -> None:
+    report = replace(make_report(), status="refused", forecast=None, score=None, refusal=Refusal("unstable", "free_fall is broken"))
+    assert not {"scale", "motion", "forecast"} & {label for label, _ in summary_rows(report)}
+
+
 def test_a_parameter_at_its_bound_is_confessed() -> None:
     report = make_report(fit=make_fit(make_track(), at_bound=("drag_coefficient",)))
     assert "at the edge of its range: drag_coefficient" in summarise(report)
@@ -35,7 +40,7 @@ def test_a_parameter_at_its_bound_is_confessed() -> None:
 
 def test_a_fit_that_overruled_the_recogniser_is_named() -> None:
     report = make_report(fit=make_fit(make_track(), pattern="curving_ball"))
-    assert "free fall (97 %); fitted as curving ball" in summarise(report)
+    assert "free fall (97 %); fits best as curving ball" in summarise(report)
 
 
 def test_a_summary_is_made_of_anything_that_a_report_may_lack() -> None:

@@ -74,3 +74,16 @@ def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
 def test_an_unmeasured_radius_is_no_trouble(form: str, tmp_path: Path) -> None:
     write_track(make_tracking(make_track(radius_px=np.full(18, np.nan))), 0, form, tmp_path / "a")
     assert "nan" not in (tmp_path / "a").read_text().lower()
+
+
+@pytest.mark.parametrize("form", TRACK_FORMATS)
+def test_what_is_written_can_be_read_as_it_was(form: str, tmp_path: Path) -> None:
+    from newtonscheme.tracks_io import read_track
+
+    track = make_track()
+    path = tmp_path / ("track.trk" if form == "trk" else "track.csv")
+    write_track(make_tracking(track), 0, form, path)
+    read = read_track(path, fps=FPS if form in ("tracknet", "trackpy") else None)
+    assert read.unit == "px"
+    np.testing.assert_allclose(read.track.centre_px, track.centre_px, atol=1e-6)
+    np.testing.assert_allclose(np.diff(read.track.t), np.diff(track.t), atol=1e-8)
