@@ -124,13 +124,18 @@ def window_sizes(n: int) -> tuple[int, ...]:
 
 
 def probabilities(recogniser: Recogniser, features: Features) -> Floats:
-    """(B, J) one probability for each label, the mean logits of a window and its mirror image through a softmax."""
-    mirror = mirrored(features)
-    both = Features(np.concatenate([features.series, mirror.series]), np.concatenate([features.scalars, mirror.scalars]))
-    logits = forward(recogniser.tensors, both).astype(float)
-    mean = 0.5 * (logits[: len(features.scalars)] + logits[len(features.scalars) :])
+    """(B, J) one probability for each label: the softmax of `mean_logits`."""
+    mean = mean_logits(recogniser.tensors, features)
     odds = np.exp(mean - mean.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
+
+
+def mean_logits(tensors: Mapping[str, Floats32], features: Features) -> Floats:
+    """(B, J) logits of each window, averaged with those of its mirror image."""
+    mirror = mirrored(features)
+    both = Features(np.concatenate([features.series, mirror.series]), np.concatenate([features.scalars, mirror.scalars]))
+    logits = forward(tensors, both).astype(float)
+    return 0.5 * (logits[: len(features.scalars)] + logits[len(features.scalars) :])
 
 
 def forward(tensors: Mapping[str, Floats32], features: Features) -> Floats32:

@@ -1,9 +1,9 @@
 """Windows of tracks with known answers: what the recogniser learns from and is judged by.
 
 Known motions are drawn by every pattern's own `draw` before random cameras (`synth.scene`); unknown ones are the families of
-`synth.motions`, *counterfeits* of known paths (turned so that gravity points elsewhere, or played at an uneven pace) and *splices* of two
-paths, which are what a window over a bounce, a hit or a release looks like. Each clean path then becomes windows: frame rates, lengths,
-gaps and clocks vary, a lens bends it, the picture's scale drifts, and the errors of trackers are added in several kinds.
+`synth.motions`, *counterfeits* of known paths (`forge_path`: each breaks one law and keeps the rest) and *splices* of two paths, which
+are what a window over a bounce, a hit or a release looks like. Each clean path then becomes windows: frame rates, lengths, gaps and
+clocks vary, a lens bends it, the picture's scale drifts, and the errors of trackers are added in several kinds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimation.features import Features, Floats32, window_features
+from ..estimation.features import Features, window_features
 from ..estimation.recognition import SHORTEST_WINDOW, UNKNOWN
 from ..physics.models import FAMILIES, FORCE_MODELS
 from ..synth.motions import FAMILIES as MOTIONS
@@ -27,10 +27,15 @@ SPLICE, COUNTERFEIT = "splice", "counterfeit"
 
 WINDOWS_PER_PATH = 8
 """Each with its own stretch, rate, noise and gaps: a scene costs as much as ten windows."""
-UNKNOWN_SHARE = 0.4
+UNKNOWN_SHARE = 0.45
 """Of all windows; the rest is shared evenly by the known families."""
-SPLICE_SHARE, COUNTERFEIT_SHARE = 0.2, 0.15
+SPLICE_SHARE, COUNTERFEIT_SHARE = 0.2, 0.25
 """Of the unknown windows."""
+CLOSE_MOTIONS = frozenset(
+    ("slide_at_constant_speed", "roll_down_incline", "brake_on_level", "fly_drone", "fall_the_wrong_way", "swing_driven", "fly_backwards")
+)
+"""Motions nearest to a pattern: drawn `CLOSE_WEIGHT` times as often, because what cannot be told from them must not look certain."""
+CLOSE_WEIGHT = 3.0
 WHOLE_MOTIONS = frozenset(("bounce", "cut_in_flight", "ride_in_lift", "play_yo_yo", "fly_backwards", "walk"))
 """Motions of which a short stretch may truly be a free flight, or nothing yet: their windows show at least `WHOLE` of the clip."""
 WHOLE = 0.7
@@ -49,6 +54,10 @@ WARP = (0.35, 0.85)
 """Relative change of pace in a counterfeit: from one that a hand makes to one that nearly stops."""
 TURN_DEG = (45.0, 315.0)
 """Of a counterfeit's gravity: no camera is held like that."""
+RAIL_DEG = (15.0, 75.0)
+"""Of a counterfeit's straight rail from where it should point: no camera rolls by this much unseen."""
+BEND, BEND_CYCLES = (0.04, 0.2), (1.3, 4.0)
+"""Of a counterfeit that sways about its path: amplitude as a share of its extent, above what a lens does, and sways in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def draw_path(rng: np.random.Generator) -> Path:
         return splice_paths(rng, _draw_part(rng), _draw_part(rng))
     if kind < SPLICE_SHARE + COUNTERFEIT_SHARE:
         return forge_path(rng, draw_known(rng, str(rng.choice(FAMILIES))))
-    return draw_motion(rng, str(rng.choice(sorted(MOTIONS))))
+    return draw_motion(rng, _draw_motion_name(rng))
 
 
 def draw_known(rng: np.random.Generator, family: str) -> Path:
@@ -189,19 +198,12 @@ def splice_paths(rng: np.random.Generator, first: Path, second: Path) -> Path:
 
 
 def forge_path(rng: np.random.Generator, path: Path) -> Path:
-    """A known path made impossible: turned so that its gravity points elsewhere, or played at an uneven pace."""
-    if rng.random() < 0.5:
-        turn = np.deg2rad(rng.uniform(*TURN_DEG))
-        c, s = np.cos(turn), np.sin(turn)
-        middle = path.centre_px.mean(axis=0)
-        return replace(path, centre_px=middle + (path.centre_px - middle) @ np.array([[c, s], [-s, c]]), label=UNKNOWN, family=COUNTERFEIT)
-    duration = path.t[-1] - path.t[0]
-    u = (path.t - path.t[0]) / duration
-    cycles, phase = rng.uniform(0.7, 1.5), rng.uniform(0, 2 * np.pi)
-    wave = rng.uniform(*WARP) / (2 * np.pi * cycles) * np.sin(2 * np.pi * cycles * u + phase)
-    warped = u + wave
-    warped = (warped - warped[0]) / (warped[-1] - warped[0])
-    return replace(path, t=path.t[0] + duration * warped, label=UNKNOWN, family=COUNTERFEIT)
+    """A known path that breaks one law: gravity points elsewhere, the pace is uneven, it runs on a straight rail, or it sways."""
+    kind = int(rng.integers(4))
+    if kind == 1:
+        return replace(path, t=_warp_pace(rng, path.t), label=UNKNOWN, family=COUNTERFEIT)
+    centre = (_turn, _turn, _rail, _sway)[kind](rng, path)
+    return replace(path, centre_px=centre, label=UNKNOWN, family=COUNTERFEIT)
 
 
 def cut_window(rng: np.random.Generator, path: Path) -> Window:
@@ -218,11 +220,52 @@ def cut_window(rng: np.random.Generator, path: Path) -> Window:
     )  # fmt: skip
 
 
+def _turn(rng: np.random.Generator, path: Path) -> Floats:
+    """Centres turned about their middle."""
+    turn = np.deg2rad(rng.uniform(*TURN_DEG))
+    c, s = np.cos(turn), np.sin(turn)
+    middle = path.centre_px.mean(axis=0)
+    return middle + (path.centre_px - middle) @ np.array([[c, s], [-s, c]])
+
+
+def _rail(rng: np.random.Generator, path: Path) -> Floats:
+    """Centres on a straight line with the pace of the coordinate that tells most: v for a flight (an incline), u for a bob (a slider)."""
+    slope = np.tan(np.deg2rad(rng.uniform(*RAIL_DEG))) * rng.choice([-1.0, 1.0])
+    off = path.centre_px - path.centre_px.mean(axis=0)
+    swings = FORCE_MODELS[path.family].anchor == "pivot"
+    line = np.stack([off[:, 0], slope * off[:, 0]] if swings else [slope * off[:, 1], off[:, 1]], axis=1)
+    return path.centre_px.mean(axis=0) + line
+
+
+def _sway(rng: np.random.Generator, path: Path) -> Floats:
+    """Centres with a slow sway added in a random direction."""
+    u = (path.t - path.t[0]) / (path.t[-1] - path.t[0])
+    extent = float(np.max(np.ptp(path.centre_px, axis=0)))
+    amplitude = np.exp(rng.uniform(*np.log(BEND))) * extent
+    turn, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
+    wave = np.cos(2 * np.pi * rng.uniform(*BEND_CYCLES) * u + phase)
+    return path.centre_px + amplitude * wave[:, None] * np.array([np.cos(turn), np.sin(turn)])
+
+
+def _warp_pace(rng: np.random.Generator, t: Floats) -> Floats:
+    """Times that run fast and slow in turn, from the same first to the same last."""
+    u = (t - t[0]) / (t[-1] - t[0])
+    cycles, phase = rng.uniform(0.7, 1.5), rng.uniform(0, 2 * np.pi)
+    warped = u + rng.uniform(*WARP) / (2 * np.pi * cycles) * np.sin(2 * np.pi * cycles * u + phase)
+    return t[0] + (t[-1] - t[0]) * (warped - warped[0]) / (warped[-1] - warped[0])
+
+
 def _draw_part(rng: np.random.Generator) -> Path:
     """One side of a splice: known twice as often as not."""
     if rng.random() < 0.67:
         return draw_known(rng, str(rng.choice(FAMILIES)))
-    return draw_motion(rng, str(rng.choice(sorted(MOTIONS))))
+    return draw_motion(rng, _draw_motion_name(rng))
+
+
+def _draw_motion_name(rng: np.random.Generator) -> str:
+    names = sorted(MOTIONS)
+    weight = np.array([CLOSE_WEIGHT if name in CLOSE_MOTIONS else 1.0 for name in names])
+    return str(rng.choice(names, p=weight / weight.sum()))
 
 
 def _path(scene: Scene, rows: NDArray[np.int64], label: str, family: str) -> Path:
@@ -320,8 +363,3 @@ def _departure(clean: Path) -> float:
     line = np.polynomial.legendre.legvander(2 * (clean.t - clean.t[0]) / (clean.t[-1] - clean.t[0]) - 1, 1)
     left = clean.centre_px - line @ np.linalg.lstsq(line, clean.centre_px, rcond=None)[0]
     return float(np.sqrt(np.mean(left**2)))
-
-
-def as_arrays(dataset: Dataset) -> tuple[Floats32, Floats32]:
-    """Series and scalars."""
-    return dataset.features.series, dataset.features.scalars

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,9 @@ def test_a_flight_between_two_stands_is_found(recogniser: Recogniser) -> None:
     t = np.arange(3 * n) / 40.0
     fly = np.clip(t - 1.0, 0.0, 1.0)
     p = np.stack([100 + 300 * fly, 300 - 490 * fly + 490 * fly**2], axis=1)
-    best = max((q for q in propose(recogniser, track_of(t, p)) if q.rows.stop - q.rows.start >= 16), key=lambda q: q.pattern.probabilities["free_flight"])
+    best = max(
+        (q for q in propose(recogniser, track_of(t, p)) if q.rows.stop - q.rows.start >= 16), key=lambda q: q.pattern.probabilities["free_flight"]
+    )
     assert best.pattern.name == "free_flight"
     assert n - 2 <= best.rows.start
     assert best.rows.stop <= 2 * n + 2
@@ -217,7 +220,7 @@ def test_safetensors_are_read_as_they_were_written() -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_safetensors_file_is_refused(blob: bytes) -> None:
-    with pytest.raises(UsageError, match="w.safetensors"):
+    with pytest.raises(UsageError, match=r"w\.safetensors"):
         read_safetensors(blob, "w.safetensors")
 
 
@@ -234,8 +237,7 @@ def test_random_bytes_are_read_or_refused_and_nothing_else(blob: bytes, header: 
 
 def test_tensors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     blob = safetensors({"a": entry()}, ONE)
-    from hashlib import sha256
-
-    card = f'labels = {json.dumps([*FAMILIES, UNKNOWN])}\nfeatures_version = {load_recogniser().card["features_version"]}\nsha256 = "{sha256(blob).hexdigest()}"\n'
+    version = load_recogniser().card["features_version"]
+    card = f'labels = {json.dumps([*FAMILIES, UNKNOWN])}\nfeatures_version = {version}\nsha256 = "{sha256(blob).hexdigest()}"\n'
     with pytest.raises(UsageError, match="missing or too many"):
         load_recogniser(copy_weights(tmp_path, blob=blob, card=card))
