@@ -181,3 +181,11 @@ def test_drawn_noise_covers_every_kind() -> None:
         assert 0 < sum(getattr(noise, name) > 0 for noise in drawn) < len(drawn)
     assert any(np.isnan(noise.radius_sigma_px) for noise in drawn)
     assert all(0.02 <= noise.sigma_px <= 1.0 for noise in drawn)
+
+
+def test_a_span_over_one_lets_the_body_leave_the_picture_and_the_track_stops_there() -> None:
+    rng = np.random.default_rng(13)
+    scene = draw_scene(rng, "free_fall", size_px=(640, 360), fps=60.0, duration=0.6, span=(1.3, 1.5))
+    assert 0 < scene.visible.sum() < len(scene)
+    track = film(scene, rng, TrackNoise())
+    np.testing.assert_array_equal(track.frame, np.flatnonzero(scene.visible))
