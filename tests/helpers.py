@@ -8,10 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from newtonscheme.types import (  # noqa: I001
-    Body, Camera, Charge, Contact, Entry, Fit, Floats, Forecast, Noise, Notice, Pattern, Quantity, Refusal, Report, Ruler, Scale, Score, Segment,
-    Setting, Stability, Track, Tracking, Video,
-)  # fmt: skip
+from newtonscheme.types import (
+    Body,
+    Camera,
+    Charge,
+    Contact,
+    Entry,
+    Fit,
+    Floats,
+    Forecast,
+    Noise,
+    Notice,
+    Pattern,
+    Quantity,
+    Refusal,
+    Report,
+    Ruler,
+    Scale,
+    Score,
+    Segment,
+    Setting,
+    Stability,
+    Track,
+    Tracking,
+    Video,
+)
 
 PX_PER_M = 100.0
 SPEED_UP_PX_S = 420.0

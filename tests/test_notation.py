@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from newtonscheme.errors import UsageError
 from newtonscheme.notation import (
-    delimited, format_measure, format_name, format_number, format_percent, number_text, parse_measure, printable, printable_path, rounded,
-)  # fmt: skip
+    delimited,
+    format_measure,
+    format_name,
+    format_number,
+    format_percent,
+    number_text,
+    parse_measure,
+    printable,
+    printable_path,
+    rounded,
+)
 
 
 @pytest.mark.parametrize(

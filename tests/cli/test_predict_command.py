@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,14 @@ def test_nothing_told_is_one_call_with_the_defaults(told: list[dict[str, Any]]) 
 def test_everything_told_reaches_the_library(told: list[dict[str, Any]]) -> None:
     words = (
         "--json a.json --csv a.csv --overlay a.mp4 --plot a.png --observe 0.6 --horizon 2 --level 0.8 --pattern pendulum --object golf "
-        "--object-index 1 --mass 0.1±5% --diameter 0.04 --length 1.2+-0.01 --scale 300 --g 9.8 --temperature 20 --pressure 1000 --fps 240 --start 0.5 "
-        "--end 3 --roi 1,2,30,40 --fov 60 --weights w --seed 7 --timeout 100 --force --quiet"
-    ).split()
-    assert main(["predict", "v.mp4", *words]) == 0
+        "--object-index 1 --mass 0.1±5% --diameter 0.04 --length 1.2+-0.01 --scale 300 --g 9.8 --temperature 20 --pressure 1000 --fps 240 "
+        "--start 0.5 --end 3 --roi 1,2,30,40 --fov 60 --weights w --seed 7 --timeout 100 --force --quiet"
+    )
+    assert main(["predict", "v.mp4", *shlex.split(words)]) == 0
     expected = Options(
-        json="a.json", csv="a.csv", overlay="a.mp4", plot="a.png", observe=0.6, horizon=2.0, level=0.8, pattern="pendulum", object="golf", object_index=1,
-        mass="0.1±5%", diameter="0.04", length="1.2+-0.01", scale="300", g="9.8", temperature=20.0, pressure=1000.0, fps=240.0, start=0.5, end=3.0,
-        roi=(1, 2, 30, 40), fov=60.0, weights="w", seed=7, timeout=100.0, force=True, quiet=True,
+        json="a.json", csv="a.csv", overlay="a.mp4", plot="a.png", observe=0.6, horizon=2.0, level=0.8, pattern="pendulum", object="golf",
+        object_index=1, mass="0.1±5%", diameter="0.04", length="1.2+-0.01", scale="300", g="9.8", temperature=20.0, pressure=1000.0, fps=240.0,
+        start=0.5, end=3.0, roi=(1, 2, 30, 40), fov=60.0, weights="w", seed=7, timeout=100.0, force=True, quiet=True,
     )  # fmt: skip
     (call,) = told
     assert {name: value for name, value in call.items() if name not in ("video", "progress")} == asdict(expected)

@@ -20,6 +20,7 @@ from newtonscheme.vision.video import open_video
 BACKDROP = 128
 BALL = 235
 FRAMES = 30
+FAR = np.full((10, 2), 1e9)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_any_size_gets_even_sides(tmp_path: Path, width: int, height: int) -> No
         lambda: replace(make_refused_report(), track=make_track(0), used=np.zeros(0, bool)),
         lambda: make_report(forecast=make_forecast(0), score=None, scored=None),
         lambda: make_report(forecast=make_forecast(1), score=None, scored=None),
-        lambda: make_report(forecast=replace(make_forecast(), centre_px=np.full((10, 2), 1e9), lower_px=np.full((10, 2), 1e9), upper_px=np.full((10, 2), 1.1e9))),
+        lambda: make_report(forecast=replace(make_forecast(), centre_px=FAR, lower_px=FAR, upper_px=1.1 * FAR)),
         lambda: make_report(scale=replace(make_report().scale, px_per_m=1e9)),
         lambda: make_report(track=make_track(1, radius_px=np.array([np.nan])), used=np.ones(1, bool)),
     ],
