@@ -181,8 +181,9 @@ def _read_stamps(packets: Packets, tick: float, rate: float | None, container: s
     source: TimeSource = "container_rate" if container in COUNTED_FORMATS else "timestamps"
     if container in CLOCKLESS_FORMATS:
         return _counted(len(pts), rate, container)
-    if container == "avi" and np.any(pts != dts):
-        return _Stamps(_count(len(pts), _typical_gap(_gaps(dts), 1.0) * tick), None, tick, source, ())
+    step = _typical_gap(_gaps(np.unique(dts[dts != NO_STAMP])), 1.0)
+    if container == "avi" and step > 0 and np.any(pts != dts):
+        return _Stamps(_count(len(pts), step * tick), None, tick, source, ())
     if unstamped.all():
         if np.all(dts != NO_STAMP) and np.all(np.diff(dts) > 0):
             return _Stamps((dts - dts[0]) * tick, None, tick, source, ())

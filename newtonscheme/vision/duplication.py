@@ -18,19 +18,19 @@ from .frame import Frame
 
 DUPLICATE = "duplicate"
 
-# A pixel has changed when it differs by more than this many levels: quantisation at ordinary bitrates moves repeats by up to 5.
-CHANGED_LEVELS = 8
+# Differences up to this many levels are the encoder's: quantisation at ordinary bitrates moves repeats by up to 5.
+QUANTISATION_LEVELS = 8
 
-# A repeat may differ in this share of the pixels that change next to it: the encoder cleans up its own errors in a repeated frame
-# (up to 4 % measured at crf 20); the frame pair at a pendulum's turning point differs by 5 % and more.
-QUIET_SHARE = 0.05
+# A repeat may change this share of what changes next to it: the encoder cleans up its own errors (up to 0.5 % measured at crf 20).
+QUIET_SHARE = 0.03
 
-# Motion that changes fewer pixels than this could not be told from noise.
-FEWEST_CHANGED_PX = 20
+# Motion that changes less than this, in pixels times levels, could not be told from noise: 20 pixels by 25 levels.
+LEAST_CHANGE = 500.0
 
-# Before a repeat the motion must not die away (as it does towards a turning point), and after it the frozen object must jump.
+# Before a repeat the motion must not die away as it does towards a turning point, where the last two steps are as 2 to 3 or less; after it the
+# frozen object must jump.
 STEADY_BEFORE = 0.8
-STEADY_AFTER = 0.9
+STEADY_AFTER = 0.8
 
 # The jump after n repeats covers n + 1 steps; much more than that is the start of another motion.
 JUMP_EXCESS = 1.5
@@ -38,10 +38,9 @@ JUMP_EXCESS = 1.5
 # Longer runs are a still scene. It also bounds how many pictures are held back (4K: 8 MB each).
 LONGEST_RUN = 4
 
-# Every eighth row is compared first. Where so many pixels changed there, and at least this share of what changed before, the frame
-# is no repeat; else the whole picture is compared (on 1080p that costs 6 % of decoding).
+# Every eighth row is compared first. Where so much changed there, and at least this share of what changed before, the frame is no
+# repeat; else the whole picture is compared (on 1080p that costs 6 % of decoding).
 ROW_STEP = 8
-ENOUGH_SAMPLED_PX = 24
 LIVELY_SHARE = 0.2
 
 # Repeats at one spacing, this often, are a converted rate rather than a stuttering recorder.
@@ -54,15 +53,15 @@ class _Change:
 
     def __init__(self, previous: Bytes | None, luma: Bytes) -> None:
         self._previous, self._luma = previous, luma
-        self._count: int | None = 0 if previous is None else None
-        self.sampled = 0 if previous is None else _changed_px(previous[::ROW_STEP], luma[::ROW_STEP])
+        self._amount: float | None = 0.0 if previous is None else None
+        self.sampled = 0.0 if previous is None else _difference(previous[::ROW_STEP], luma[::ROW_STEP])
 
     @property
-    def count(self) -> int:
-        """Number of pixels that changed."""
-        if self._count is None and self._previous is not None:
-            self._count = _changed_px(self._previous, self._luma)
-        return self._count or 0
+    def amount(self) -> float:
+        """Sum of the levels by which pixels changed, which grows with the way that things moved."""
+        if self._amount is None and self._previous is not None:
+            self._amount = _difference(self._previous, self._luma)
+        return self._amount or 0.0
 
 
 def mark_duplicates(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -70,19 +69,19 @@ def mark_duplicates(frames: Iterable[Frame]) -> Iterator[Frame]:
     previous: Bytes | None = None
     motion: tuple[_Change, ...] = ()
     held: list[Frame] = []
-    quietest = 0
+    quietest = 0.0
     for frame in frames:
         change = _Change(previous, frame.luma)
         previous = frame.luma
         if len(held) < LONGEST_RUN and _may_repeat(change, motion):
             held.append(frame)
-            quietest = max(quietest, change.count)
+            quietest = max(quietest, change.amount)
             continue
         if held:
             resumed = _resumes(change, motion, quietest, len(held))
             yield from (replace(each, flags=each.flags | {DUPLICATE}) if resumed else each for each in held)
             motion = motion if resumed else ()
-            held, quietest = [], 0
+            held, quietest = [], 0.0
         motion = (*motion[-1:], change)
         yield frame
     yield from held
@@ -101,20 +100,20 @@ def _may_repeat(change: _Change, motion: tuple[_Change, ...]) -> bool:
     if not motion:
         return False
     last = motion[-1]
-    if change.sampled >= max(ENOUGH_SAMPLED_PX, LIVELY_SHARE * last.sampled):
+    if change.sampled >= max(LEAST_CHANGE, LIVELY_SHARE * last.sampled):
         return False
-    if last.count < FEWEST_CHANGED_PX or change.count > QUIET_SHARE * last.count:
+    if last.amount < LEAST_CHANGE or change.amount > QUIET_SHARE * last.amount:
         return False
-    return len(motion) < 2 or last.count >= STEADY_BEFORE * motion[0].count
+    return len(motion) < 2 or last.amount >= STEADY_BEFORE * motion[0].amount
 
 
-def _resumes(change: _Change, motion: tuple[_Change, ...], quietest: int, repeats: int) -> bool:
+def _resumes(change: _Change, motion: tuple[_Change, ...], quietest: float, repeats: int) -> bool:
     """Whether the motion goes on after the repeats as it was before them."""
-    last = motion[-1].count
+    last = motion[-1].amount
     least = max(STEADY_AFTER * last, quietest / QUIET_SHARE)
-    return least <= change.count <= JUMP_EXCESS * (repeats + 1) * last
+    return least <= change.amount <= JUMP_EXCESS * (repeats + 1) * last
 
 
-def _changed_px(previous: Bytes, luma: Bytes) -> int:
+def _difference(previous: Bytes, luma: Bytes) -> float:
     difference = cv2.absdiff(previous, luma)
-    return cv2.countNonZero(cv2.threshold(difference, CHANGED_LEVELS, 1, cv2.THRESH_BINARY, difference)[1])
+    return float(cv2.sumElems(cv2.threshold(difference, QUANTISATION_LEVELS, 0, cv2.THRESH_TOZERO, difference)[1])[0])
