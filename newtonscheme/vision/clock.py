@@ -6,7 +6,7 @@ numbered by *rank*, their place among the shown frames in display order; the clo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -39,6 +39,9 @@ COARSEST_TICK = 0.35
 
 # Uneven stamps in ticks coarser than this share of the gap carry a timing error that shows in every fit.
 COARSE_TICK = 0.1
+
+# No film lasts 11 days: stamps (s) further than this from the median are flipped bits. Within it, doubles resolve every tick.
+LONGEST_FILM = 1e6
 
 # Share of the gaps that must be equal before broken stamps are replaced by an even count at that gap.
 EVEN_SHARE = 0.8
@@ -153,7 +156,9 @@ def audit_clock(
         fps: true frame rate by the user's word; rescales the clock.
         capture_fps: frame rate at which the camera says it filmed.
     """
-    stamps = _read_stamps(packets, float(time_base), rate, container)
+    stamps = _read_stamps(_without_wild_stamps(packets, float(time_base)), float(time_base), rate, container)
+    if np.any(np.diff(stamps.seconds) <= 0):
+        stamps = _counted(len(stamps.seconds), rate, container)
     grid = _even_grid(stamps, rate)
     times = stamps.seconds if grid is None or grid.step == 0.0 else np.asarray(grid.number * grid.step, dtype=np.float64)
     notices = list(stamps.notices)
@@ -171,6 +176,18 @@ def audit_clock(
     notices.extend(_unevenness(times, grid, missing))
     source = "fps_option" if fps is not None else stamps.source
     return Clock(times=times, rank=stamps.rank, source=source, notices=tuple(notices), missing=missing)
+
+
+def _without_wild_stamps(packets: Packets, tick: float) -> Packets:
+    return replace(packets, pts=_tamed(packets.pts, tick), dts=_tamed(packets.dts, tick))
+
+
+def _tamed(ticks: Ints, tick: float) -> Ints:
+    known = ticks != NO_STAMP
+    if not known.any():
+        return ticks
+    distance = np.abs(ticks.astype(np.float64) - float(np.median(ticks[known].astype(np.float64))))
+    return np.where(known & (distance * tick > LONGEST_FILM), NO_STAMP, ticks)
 
 
 def _read_stamps(packets: Packets, tick: float, rate: float | None, container: str) -> _Stamps:
@@ -194,7 +211,7 @@ def _read_stamps(packets: Packets, tick: float, rate: float | None, container: s
         message = f"time stamps jump back {resets} time(s); joined at the median gap; give --fps if the rate is known"
         notices.append(Notice("clock_not_monotone", message))
     if unstamped.any():
-        message = f"{unstamped.sum()} of {len(pts)} frames carry no time stamp; placed between their neighbours; check with --fps"
+        message = f"{unstamped.sum()} of {len(pts)} frames carry no usable time stamp; placed between their neighbours; check with --fps"
         notices.append(Notice("clock_missing", message))
         pts = _fill(pts, unstamped)
     order = np.argsort(pts, kind="stable")

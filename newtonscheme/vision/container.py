@@ -34,11 +34,15 @@ LARGEST_PX = 36_000_000
 THREADS_PER_CORE = 2
 MOST_THREADS = 8
 
+# Pixels in flight in all threads together: 1.5 to 4 bytes each, so that 8K video stays under half a gigabyte.
+MOST_THREADED_PX = 100_000_000
+
 # FFmpeg 8's decoders of this family gave other pictures with 4 threads than with 1, and not the same ones twice; all others agreed.
 UNTHREADED_CODECS = frozenset({"theora", "vp3", "vp4"})
 
-# The demuxer gives up at a bad packet that it could read past; after this many in a row there is nothing behind.
-DEMUX_ATTEMPTS = 8
+# The demuxer stops at a bad packet, or at one of a stream announced late, that can be read past; after this many in a row there is
+# nothing behind.
+DEMUX_ATTEMPTS = 1000
 
 CAPTURE_TAG = "com.android.capture.fps"
 
@@ -142,10 +146,11 @@ def check_size(path: Path, width: int, height: int) -> None:
 def configure_decoder(stream: VideoStream, *, threads: bool) -> None:
     """Bound the decoder's pictures and choose frame threads or none."""
     context = stream.codec_context
-    threads = threads and context.name not in UNTHREADED_CODECS
     context.options = {"max_pixels": str(LARGEST_PX)}
-    context.thread_type = "AUTO" if threads else "NONE"
-    context.thread_count = min(MOST_THREADS, THREADS_PER_CORE * _cores()) if threads else 1
+    parallel = threads and context.name not in UNTHREADED_CODECS
+    context.thread_type = "AUTO" if parallel else "NONE"
+    within_memory = MOST_THREADED_PX // max(1, context.width * context.height)
+    context.thread_count = max(1, min(MOST_THREADS, THREADS_PER_CORE * _cores(), within_memory)) if parallel else 1
 
 
 def read_packets(container: InputContainer, stream: VideoStream, reading: Reading) -> Iterator[av.Packet[VideoStream]]:
@@ -157,7 +162,7 @@ def read_packets(container: InputContainer, stream: VideoStream, reading: Readin
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # IndexError: a damaged broadcast announces streams that PyAV does not know
             attempts += 1
             packets = container.demux(stream)
             continue

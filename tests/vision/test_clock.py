@@ -169,6 +169,14 @@ def test_a_stream_without_stamps_is_counted_at_the_stream_s_rate(rate: float | N
     assert (clock.source, codes(clock)) == ("container_rate", ["clock_invented"])
 
 
+def test_a_stamp_from_another_age_is_taken_as_missing() -> None:
+    stamps = rounded(30, 40)
+    stamps[17] = 2**62
+    clock = audit(packets(stamps))
+    assert clock.times == pytest.approx(np.arange(40) / 30, abs=2e-3)
+    assert codes(clock) == ["clock_missing"]
+
+
 @pytest.mark.parametrize("gap", [Fraction(1, 1000), Fraction(1, 90000), Fraction(3, 2)])
 def test_a_rate_that_no_film_has_is_told(gap: Fraction) -> None:
     clock = audit(packets(list(range(20))), time_base=gap)
@@ -219,7 +227,7 @@ def test_half_the_capture_rate_may_be_poor_light_and_is_left_alone() -> None:
 
 # ----------------------------------------------------------------------------------------------------------- whatever
 
-STAMPS = st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**9)), min_size=1, max_size=60)
+STAMPS = st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**9), st.integers(-(2**62), 2**62)), min_size=1, max_size=60)
 
 
 @settings(max_examples=6000, deadline=None)

@@ -310,7 +310,7 @@ def test_start_and_end_include_the_frames_at_those_times(tmp_path: Path, write_c
 )
 def test_options_that_cannot_be_meant_are_usage_errors(tmp_path: Path, write_clip: Any, options: dict[str, float]) -> None:
     path = write_clip(tmp_path / "a.mp4", noise(3))
-    with pytest.raises(UsageError, match="found .*; expected .*; correct"):
+    with pytest.raises(UsageError, match=r"found .*; expected .*; correct"):
         open_video(path, **options)
 
 
