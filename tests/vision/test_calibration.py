@@ -129,7 +129,7 @@ def test_a_picture_of_another_size_and_the_same_shape_sees_the_same_directions(t
         ({"camera_matrix": [["a"] * 3] * 3}, "camera_matrix: found no plain numbers"),
         ({"camera_matrix": np.diag([612.0, float("nan"), 1.0]).tolist()}, "camera_matrix: found no plain numbers"),
         ({"camera_matrix": (MATRIX * [[1], [1.05], [1]]).tolist()}, "square pixels"),
-        ({"camera_matrix": (MATRIX + [[0, 3, 0], [0, 0, 0], [0, 0, 0]]).tolist()}, "skew"),
+        ({"camera_matrix": (MATRIX + np.diag([3, 0], 1)).tolist()}, "skew"),
         ({"camera_matrix": MATRIX.T.tolist()}, "no camera matrix"),
         ({"camera_matrix": [[0.95, 0, 0.5], [0, 0.95, 0.5], [0, 0, 1]]}, "focal length"),
         ({"camera_matrix": [[612, 0, 20], [0, 612, 240], [0, 0, 1]]}, "principal point"),
