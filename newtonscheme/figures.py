@@ -5,6 +5,7 @@ matplotlib is imported only here and only when a plot is asked for; its object i
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ MARGIN = 0.12
 SMALLEST_VIEW_PX = 40.0
 """A path smaller than this is shown in a window of this size: anything tighter shows noise."""
 PADDING_IN = 0.08
+NUMBER_LETTERS = 46
+"""Letters in a line of the numbers below the path."""
+SMALLEST_RESIDUAL_PX, RESIDUAL_ROOM = 1e-3, 1.25
 HALF_WEIGHT = 0.5
 """A sample that the robust fit counts less than this is ringed."""
 ELLIPSE_CORNERS = 24
@@ -100,7 +104,7 @@ def _draw_band(axes: Axes, forecast: Forecast) -> None:
 
     label = f"{format_percent(forecast.level)} band"
     axes.add_collection(PolyCollection(list(_ellipses(forecast)), facecolor=BAND, edgecolor=BAND, lw=0.3, label=label))
-    axes.plot(*forecast.centre_px.T, "-", color=AHEAD, lw=1.6, label="forecast")
+    axes.plot(*forecast.centre_px.T, "-", color=AHEAD, lw=1.6, zorder=3, label="forecast")
     axes.plot(*forecast.centre_px[-1:].T, "x", color=AHEAD, ms=7, mew=1.6)
 
 
@@ -142,19 +146,31 @@ def _set_view(axes: Axes, report: Report) -> None:
 
 def _draw_numbers(axes: Axes, report: Report) -> None:
     axes.set_axis_off()
-    rows = [(format_name(name), f"{format_quantity(value)}  ({value.source})") for name, value in report.parameters.items()]
-    body, scale = report.body, report.scale
-    if body is not None and body.label is not None:
-        rows.insert(0, ("object", f"{body.label} ({format_percent(body.probability)})"))
+    labels, words = [], []
+    for label, text in _number_rows(report):
+        lines = textwrap.wrap(text, NUMBER_LETTERS) or [""]
+        labels += [label, *[""] * (len(lines) - 1)]
+        words += lines
+    for x, column, weight in ((0.0, labels, "bold"), (0.3, words, "normal")):
+        artist = axes.text(
+            x, 1.0, "\n".join(column), transform=axes.transAxes, va="top", fontsize=9, fontweight=weight, linespacing=1.5, parse_math=False
+        )
+        # The other columns keep their width, whatever is written here.
+        artist.set_in_layout(False)
+
+
+def _number_rows(report: Report) -> list[tuple[str, str]]:
+    """What is said in words; the numbers of a fit that does not hold are not."""
+    if report.refusal is not None:
+        return [("refused", f"{report.refusal.message} ({report.refusal.reason})")]
+    body, scale, score = report.body, report.scale, report.score
+    rows = [] if body is None or body.label is None else [("object", f"{body.label} ({format_percent(body.probability)})")]
+    rows += [(format_name(name), f"{format_quantity(value)}  ({value.source})") for name, value in report.parameters.items()]
     if scale is not None:
         rows.append(("scale", f"{format_measure(scale.px_per_m, scale.sigma, 'px/m')}  ({scale.source})"))
-    if report.score is not None:
-        rows.append(("score", f"{report.score.rms_px:.3g} px rms, {100 * report.score.rms_share_of_path:.2g} % of the unseen path"))
-    if report.refusal is not None:
-        rows.append(("refused", report.refusal.message))
-    labels, words = ("\n".join(column) for column in zip(*rows, strict=True)) if rows else ("", "")
-    for x, text, weight in ((0.0, labels, "bold"), (0.27, words, "normal")):
-        axes.text(x, 1.0, text, transform=axes.transAxes, va="top", fontsize=9, fontweight=weight, linespacing=1.5, parse_math=False)
+    if score is not None:
+        rows.append(("score", f"{score.rms_px:.3g} px rms, {100 * score.rms_share_of_path:.2g} % of the unseen path"))
+    return rows
 
 
 def _draw_residuals(rows: Sequence[Axes], fit: Fit) -> None:
@@ -164,9 +180,13 @@ def _draw_residuals(rows: Sequence[Axes], fit: Fit) -> None:
         seen = np.isfinite(residual)
         axes.axhline(0.0, color="black", lw=0.8)
         axes.fill_between(fit.track.t, -sigma, sigma, where=seen & np.isfinite(sigma), color=SEEN, alpha=0.15, lw=0)
-        axes.plot(fit.track.t[seen], residual[seen], ".-", color=SEEN, ms=4, lw=0.6)
         doubted = seen & (weight < HALF_WEIGHT)
-        axes.plot(fit.track.t[doubted], residual[doubted], "o", color=AHEAD, mfc="none", ms=6)
+        axes.plot(fit.track.t[seen & ~doubted], residual[seen & ~doubted], ".-", color=SEEN, ms=4, lw=0.6)
+        largest = np.max(np.abs(np.concatenate([residual[seen & ~doubted], sigma[seen & ~doubted], [SMALLEST_RESIDUAL_PX]])))
+        axes.set_ylim(-RESIDUAL_ROOM * largest, RESIDUAL_ROOM * largest)
+        # An outlier far away is shown at the edge, so that the others can still be seen.
+        (rings,) = axes.plot(fit.track.t[doubted], np.clip(residual[doubted], *axes.get_ylim()), "o", color=AHEAD, mfc="none", ms=6, clip_on=False)
+        rings.set_in_layout(False)
         axes.set_ylabel(f"{name} (px)")
         axes.grid(alpha=0.25)
         axes.set_xlim(fit.track.t[0], fit.track.t[-1])
@@ -196,7 +216,8 @@ def _draw_charges(rows: Sequence[Axes], charges: Sequence[Charge]) -> None:
             axes.fill_between(charge.t, -factor * charge.sigma, factor * charge.sigma, color=UNSEEN, alpha=0.13, lw=0)
         axes.plot(charge.t, charge.imbalance, "-", color=UNSEEN, lw=1.3)
         axes.set_ylabel(f"{format_name(charge.name)} ({charge.unit})")
-        axes.text(0.02, 0.96, f"{charge.symmetry}: drift {abs(charge.drift_sigma):.1f} sigma", transform=axes.transAxes, va="top", fontsize=8)
+        told = f"{charge.symmetry}\ndrift {abs(charge.drift_sigma):.1f} sigma"
+        axes.text(0.02, 0.96, told, transform=axes.transAxes, va="top", fontsize=7.5).set_in_layout(False)
         axes.grid(alpha=0.25)
         axes.set_xlabel("t (s)")
     for axes in rows[len(charges) :]:

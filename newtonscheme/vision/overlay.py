@@ -189,17 +189,22 @@ class _Painter:
             if patch is not None:
                 patch.blend(canvas)
         self._draw_clock(canvas, t)
-        self._draw_forecast(canvas, t)
-        self._draw_path(canvas, t)
+        past, fitted = (int(np.searchsorted(self.t, until, side="right")) for until in (t, self.t_cut))
+        if past > fitted:
+            # From the cut on the forecast lies over the path that it grew from, and under the one that judges it.
+            self._draw_path(canvas, 0, fitted)
+            self._draw_forecast(canvas, t)
+            self._draw_path(canvas, max(fitted - 1, 0), past)
+        else:
+            self._draw_forecast(canvas, t)
+            self._draw_path(canvas, 0, past)
         self._restore_object(canvas, image, t)
         return canvas
 
-    def _draw_path(self, canvas: Bytes, t: float) -> None:
-        past = int(np.searchsorted(self.t, t, side="right"))
-        for (start, end), colour in zip(pairwise(self.centre_px[:past]), self.colours[1:past], strict=True):
-            _draw_line(canvas, np.stack([start, end]), colour, self.line_px)
-        for centre, colour in zip(self.centre_px[:past], self.colours[:past], strict=True):
-            _draw_disc(canvas, centre, 1.2 * self.line_px, colour)
+    def _draw_path(self, canvas: Bytes, first: int, end: int) -> None:
+        for row in range(first, end):
+            _draw_line(canvas, self.centre_px[max(row - 1, first) : row + 1], self.colours[row], self.line_px)
+            _draw_disc(canvas, self.centre_px[row], 1.2 * self.line_px, self.colours[row])
 
     def _draw_forecast(self, canvas: Bytes, t: float) -> None:
         if not len(self.t_ahead):
@@ -301,12 +306,13 @@ def _panel_lines(report: Report) -> list[str]:
     lines = [f"{format_name(pattern.name or 'unknown pattern')} {format_percent(pattern.probability)}"]
     if body is not None and body.label is not None:
         lines.append(f"{body.label} {format_percent(body.probability)}")
+    if report.refusal is not None:
+        # The numbers of a fit that does not hold would be believed.
+        return [*lines, f"refused: {format_name(report.refusal.reason)}"]
     told = [(name, value) for name, value in report.parameters.items() if value.source != "assumed"]
     lines += [f"{format_name(name)} {format_quantity(value)}" for name, value in told[:MOST_NUMBERS]]
     if report.score is not None:
         lines.append(f"off by {format_number(100.0 * report.score.rms_share_of_path, 2)} % of the path")
-    if report.refusal is not None:
-        lines.append(f"refused: {format_name(report.refusal.reason)}")
     return lines
 
 
@@ -336,7 +342,7 @@ def _write_on_shade(coverage: Bytes) -> _Patch:
 
 def _draw_bar(report: Report, scale: float, size: tuple[int, int], font_px: int, line_px: int) -> _Patch | None:
     """A bar of a round number of metres, in the plane of the object in the middle of its segment."""
-    if report.scale is None or not report.scale.px_per_m > 0:
+    if report.refusal is not None or report.scale is None or not report.scale.px_per_m > 0:
         return None
     px_per_m = scale * report.scale.px_per_m
     longest = BAR_SHARES[1] * size[0] / px_per_m
