@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,17 +21,18 @@ STDOUT = "-"
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def check_output(target: str | Path, *, force: bool, suffixes: Sequence[str] = ()) -> None:
+def check_output(target: str | Path, *, force: bool, suffixes: Sequence[str] = (), sources: Iterable[str | Path] = ()) -> None:
     """Refuse, before any work is done, a path that could not be written at its end.
 
     Args:
         target: a path, or ``-`` for standard output.
         force: whether an existing file may be replaced.
         suffixes: the endings allowed; none given allows all, and only then ``-`` too.
+        sources: files that are read: not even ``force`` replaces one of them.
 
     Raises:
         UsageError: the path is a folder, a symbolic link, no regular file, in a folder that is missing or not writable, has another
-            ending, or exists and ``force`` is not given.
+            ending, is one of the sources, or exists and ``force`` is not given.
     """
     name = printable(str(target))
     if str(target) == STDOUT:
@@ -42,6 +43,8 @@ def check_output(target: str | Path, *, force: bool, suffixes: Sequence[str] = (
     if suffixes and path.suffix.lower() not in suffixes:
         raise UsageError(f"cannot write '{name}': its name must end in {' or '.join(suffixes)}")
     try:
+        if any(path.exists() and Path(source).exists() and path.samefile(source) for source in sources):
+            raise UsageError(f"cannot write '{name}': it is read as the input; name another file")
         _check_place(path, name, force)
     except UsageError:
         raise

@@ -56,6 +56,15 @@ def test_an_existing_file_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert target.read_text() == "new"
 
 
+def test_not_even_force_replaces_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("the only copy")
+    (tmp_path / "other.mp4").hardlink_to(tmp_path / "film.mp4")
+    for target in ("film.mp4", "other.mp4"):
+        with pytest.raises(UsageError, match="read as the input"):
+            check_output(tmp_path / target, force=True, sources=[tmp_path / "film.mp4"])
+    check_output(tmp_path / "new.mp4", force=True, sources=[tmp_path / "film.mp4", tmp_path / "missing.mp4"])
+
+
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
