@@ -73,9 +73,13 @@ class Contents:
 
 @dataclass(slots=True)
 class Reading:
-    """How reading packets went: ``broken_off`` where the container could not be read to its end."""
+    """How reading packets went: ``broken_off`` where the container could not be read to its end, ``empty`` counts packets without data.
+
+    Recorders write an empty packet for a frame that they dropped; its time passes and nothing is shown.
+    """
 
     broken_off: bool = False
+    empty: int = 0
 
 
 def check_regular_file(path: str | Path) -> Path:
@@ -169,6 +173,8 @@ def read_packets(container: InputContainer, stream: VideoStream, reading: Readin
         attempts = 0
         if packet.size > 0:
             yield packet
+        elif packet.dts is not None:
+            reading.empty += 1
     reading.broken_off = True
 
 
@@ -196,7 +202,8 @@ def read_contents(path: Path) -> Contents:
         configure_decoder(stream, threads=False)
         rows: list[tuple[int, int, bool, bool]] = []
         picture: av.VideoFrame | None = None
-        for packet in read_packets(container, stream, Reading()):
+        reading = Reading()
+        for packet in read_packets(container, stream, reading):
             rows.append((_stamp(packet.pts), _stamp(packet.dts), not packet.is_discard, packet.is_keyframe))
             if picture is None:
                 picture = _first(decode_packet(stream, packet, len(rows) - 1)[0])
@@ -216,7 +223,7 @@ def read_contents(path: Path) -> Contents:
             rate_missing=container.format.name == "avi" and _avi_without_rate(path),
             capture_fps=_capture_fps(container, stream),
             claimed=stream.frames,
-            found=len(rows),
+            found=len(rows) + reading.empty,
         )
 
 
