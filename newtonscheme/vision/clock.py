@@ -88,15 +88,15 @@ class Clock:
     """The time of every frame: ``times`` (n,) in s by rank, from the first shown frame, strictly increasing.
 
     ``rank`` (p,) gives the rank of each packet's frame, -1 where it shows none; None where packets cannot be told apart by their
-    stamps and frames are numbered in the order in which the decoder puts them out. ``missing`` counts frames for which the stamps
-    leave room but the file has no packet.
+    stamps and frames are numbered in the order in which the decoder puts them out. ``missing`` (n,) counts the frames just before
+    each for which the stamps leave room but the file has no packet.
     """
 
     times: Floats
     rank: Ints | None
     source: TimeSource
     notices: tuple[Notice, ...]
-    missing: int
+    missing: Ints
 
     @property
     def fps(self) -> float:
@@ -172,8 +172,8 @@ def audit_clock(
         notices.extend(_doubts(times, stamps, grid, container, rate_missing))
     else:
         notices = [notice for notice in notices if notice.code not in ("clock_missing", "clock_invented")]
-    missing = 0 if grid is None else _missing_frames(grid.number)
-    notices.extend(_unevenness(times, grid, missing))
+    missing = _missing_frames(grid, len(times))
+    notices.extend(_unevenness(times, bool(missing.any())))
     source = "fps_option" if fps is not None else stamps.source
     return Clock(times=times, rank=stamps.rank, source=source, notices=tuple(notices), missing=missing)
 
@@ -357,20 +357,26 @@ def _doubts(times: Floats, stamps: _Stamps, grid: _Grid | None, container: str, 
     elif not SLOWEST_FPS <= round(1 / gap, 6) < FASTEST_FPS:
         message = f"the clock says {1 / gap:.6g} fps; expected {SLOWEST_FPS:g} to {FASTEST_FPS:g}; give the true rate with --fps"
         notices.append(Notice("clock_implausible", message))
-    if container == "gif" or (grid is None and stamps.tick > COARSE_TICK * gap):
-        message = f"time stamps count in steps of {1e3 * stamps.tick:.3g} ms, frames are {1e3 * gap:.3g} ms apart; give --fps if the rate is known"
+    stored = float(np.median(np.diff(stamps.seconds)))
+    if container == "gif" or (grid is None and stamps.tick > COARSE_TICK * stored):
+        steps = f"steps of {1e3 * stamps.tick:.3g} ms, with frames {1e3 * stored:.3g} ms apart"
+        message = f"time stamps count in {steps}; give --fps if the rate is known"
         notices.append(Notice("clock_coarse", message))
     return notices
 
 
-def _missing_frames(number: Ints) -> int:
-    """How many frames the grid has room for and the file lacks, where that is a loss and not a varying rate."""
-    steps = np.diff(number)
-    lost = (steps > 1) & (steps <= LONGEST_LOSS)
-    return int(np.sum(steps[lost] - 1)) if lost.mean() <= LOSS_SHARE else 0
+def _missing_frames(grid: _Grid | None, n: int) -> Ints:
+    """(n,) how many frames the grid has room for before each and the file lacks, where that is a loss and not a varying rate."""
+    missing = np.zeros(n, dtype=np.int64)
+    if grid is not None:
+        steps = np.diff(grid.number)
+        lost = (steps > 1) & (steps <= LONGEST_LOSS)
+        if lost.mean() <= LOSS_SHARE:
+            missing[1:] = np.where(lost, steps - 1, 0)
+    return missing
 
 
-def _unevenness(times: Floats, grid: _Grid | None, missing: int) -> list[Notice]:
+def _unevenness(times: Floats, losses: bool) -> list[Notice]:
     """Notices on holes and on a varying rate."""
     gaps = np.diff(times)
     if len(gaps) < 2:
@@ -384,7 +390,7 @@ def _unevenness(times: Floats, grid: _Grid | None, missing: int) -> list[Notice]
         notices.append(Notice("clock_gap", f"{len(holes)} hole(s) in the time stamps, {longest}; motion may not be continuous there"))
     steady = np.delete(gaps, holes)
     uneven = bool(np.any(np.abs(steady - gap) > VARIABLE_GAP * gap))
-    if uneven and not missing:
+    if uneven and not losses:
         low, high = 1 / steady.max(), 1 / steady.min()
         notices.append(Notice("clock_variable", f"the frame rate varies between {low:.3g} and {high:.3g} fps; the time stamps are used as they are"))
     return notices

@@ -47,7 +47,7 @@ CORRUPT, SUSPECT, INTERLACED = "corrupt", "suspect", "interlaced"
 
 @dataclass(slots=True)
 class _Decoding:
-    """What one run of the decoder met: ranks that came out, pictures of another size, out of order, and packets that failed."""
+    """What one run of the decoder met: ranks that came out, pictures of another size or out of order, packets that failed after the first picture."""
 
     seen: set[int] = field(default_factory=set)
     last: int = -1
@@ -218,7 +218,7 @@ class VideoReader:
                 harmed = failed or (packet is not None and packet.is_corrupt)
                 if threads and (harmed or any(picture.is_corrupt for picture in pictures)):
                     raise _DamageFound
-                decoding.failed += failed
+                decoding.failed += failed and decoding.pictures > 0
                 damaged[min(number, len(damaged) - 1)] |= harmed
                 for picture in pictures:
                     frame = self._place(picture, damaged, decoding)
@@ -247,7 +247,8 @@ class VideoReader:
 
     def _place(self, picture: av.VideoFrame, damaged: Bools, decoding: _Decoding) -> Frame | None:
         """The picture as a frame with its number and time; None where it cannot follow the frames before it."""
-        rank = self._rank(picture.pts, decoding)
+        number = picture.pts if picture.pts is not None and 0 <= picture.pts < len(self._contents.packets) else None
+        rank = self._rank(number, decoding)
         decoding.pictures += 1
         if rank is None:
             decoding.disordered += 1
@@ -262,22 +263,21 @@ class VideoReader:
         decoding.last = rank
         luma = self._geometry.apply(read_luma(picture))
         luma.setflags(write=False)
-        return Frame(rank - self._first_rank, self._time(rank), luma, self._flags(picture, damaged), picture, self._geometry)
+        return Frame(rank - self._first_rank, self._time(rank), luma, self._flags(picture, number, damaged), picture, self._geometry)
 
     def _rank(self, number: int | None, decoding: _Decoding) -> int | None:
         """Display rank of the picture of a packet; by order of output where stamps cannot tell packets apart."""
         ranks = self._clock.rank
         if ranks is None:
             return decoding.pictures + decoding.failed
-        if number is None or not 0 <= number < len(ranks) or ranks[number] < self._first_rank:
+        if number is None or ranks[number] < self._first_rank:
             return None
         return int(ranks[number])
 
-    def _flags(self, picture: av.VideoFrame, damaged: Bools) -> frozenset[str]:
+    def _flags(self, picture: av.VideoFrame, number: int | None, damaged: Bools) -> frozenset[str]:
         flags = set()
         if picture.interlaced_frame:
             flags.add(INTERLACED)
-        number = picture.pts
         if picture.is_corrupt or (number is not None and damaged[number]):
             flags.add(CORRUPT)
         elif number is not None and damaged[self._last_key(number) : number].any():
@@ -305,7 +305,7 @@ class VideoReader:
             return decoding.failed
         wanted = np.flatnonzero(self._wanted())
         reached = wanted if decoding.finished else wanted[wanted <= decoding.last]
-        return len(set(reached.tolist()) - decoding.seen) + self._clock.missing
+        return len(set(reached.tolist()) - decoding.seen) + int(self._clock.missing[reached[1:]].sum())
 
     def _file_notices(self, passed: _Pass, damage: dict[str, int]) -> Iterator[Notice]:
         contents, decoding, n = self._contents, passed.decoding, len(passed.times)
