@@ -22,7 +22,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ..errors import LimitReached, UnreadableInput
-from .clock import NO_STAMP, Packets
+from .stamps import NO_STAMP, Packets
 
 # Demuxers that read one regular file and nothing else; playlists, pictures and devices are left out (they open other files or wait for ever).
 DEMUXERS = "mov,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,m4v,h264,hevc,obu,ivf,mjpeg,dv,nut,yuv4mpegpipe"

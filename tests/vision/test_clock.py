@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newtonscheme.vision.clock import NO_STAMP, Clock, Packets, audit_clock
+from newtonscheme.vision.clock import Clock, audit_clock
+from newtonscheme.vision.stamps import NO_STAMP, Packets
 
 MILLISECOND = Fraction(1, 1000)
 
