@@ -141,13 +141,13 @@ def mean_logits(tensors: Mapping[str, Floats32], features: Features) -> Floats:
 def forward(tensors: Mapping[str, Floats32], features: Features) -> Floats32:
     """(B, J) logits of the network for windows as they are (no mirror)."""
     w = tensors
-    x: Floats32 = features.series / w["series.scale"][:, None]
+    x: Floats32 = np.swapaxes(features.series, 1, 2) / w["series.scale"]
     x = _relu(_convolve(x, w["conv1.weight"], w["conv1.bias"], STRIDE))
     x = _relu(_convolve(x, w["conv2.weight"], w["conv2.bias"], STRIDE))
     x = _relu(_convolve(x, w["conv3.weight"], w["conv3.bias"], 1))
     scalars: Floats32 = (features.scalars - w["scalars.mean"]) / w["scalars.scale"]
     dense = _relu(scalars @ w["dense.weight"].T + w["dense.bias"])
-    mixed = np.concatenate([x.mean(axis=2), x.max(axis=2), dense], axis=1) @ w["mix.weight"].T
+    mixed = np.concatenate([x.mean(axis=1), x.max(axis=1), dense], axis=1) @ w["mix.weight"].T
     centred = mixed - mixed.mean(axis=1, keepdims=True)
     normed = centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + np.float32(NORM_EPSILON))
     hidden = _relu(_relu(normed * w["norm.weight"] + w["norm.bias"]) @ w["hidden.weight"].T + w["hidden.bias"])
@@ -166,22 +166,21 @@ def _recognise_windows(recogniser: Recogniser, track: Track, rows: np.ndarray[An
 
 
 def _pattern(labels: tuple[str, ...], probability: Floats) -> Pattern:
-    best = labels[int(np.argmax(probability))]
-    return Pattern(
-        name=None if best == UNKNOWN else best,
-        probability=float(np.max(probability)),
-        probabilities=MappingProxyType({label: float(p) for label, p in zip(labels, probability, strict=True)}),
-    )
+    by_label = dict(zip(labels, probability.tolist(), strict=True))
+    best = max(by_label, key=by_label.__getitem__)
+    return Pattern(name=None if best == UNKNOWN else best, probability=by_label[best], probabilities=MappingProxyType(by_label))
 
 
 def _convolve(x: Floats32, weight: Floats32, bias: Floats32, stride: int) -> Floats32:
-    """(B, C, L) to (B, K, ceil(L / stride)), zero-padded by half the kernel at both ends."""
+    """(B, L, C) to (B, ceil(L / stride), K), zero-padded by half the kernel at both ends; ``weight`` (K, C, k) as torch has it."""
+    batch, length, channels = x.shape
     k = weight.shape[2]
-    padded = np.pad(x, ((0, 0), (0, 0), (k // 2, k // 2)))
-    patches = np.lib.stride_tricks.sliding_window_view(padded, k, axis=2)[:, :, ::stride]
-    flat = patches.transpose(0, 2, 1, 3).reshape(-1, x.shape[1] * k)
-    out = flat @ weight.reshape(len(weight), -1).T + bias
-    return np.ascontiguousarray(out.reshape(len(x), -1, len(weight)).transpose(0, 2, 1))
+    padded = np.zeros((batch, length + k - 1, channels), dtype=np.float32)
+    padded[:, k // 2 : k // 2 + length] = x
+    n = (length - 1) // stride + 1
+    patches = np.concatenate([padded[:, i : i + stride * (n - 1) + 1 : stride] for i in range(k)], axis=2)
+    out: Floats32 = patches.reshape(batch * n, -1) @ weight.transpose(2, 1, 0).reshape(k * channels, -1)
+    return out.reshape(batch, n, -1) + bias
 
 
 def _relu(x: Floats32) -> Floats32:

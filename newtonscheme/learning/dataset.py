@@ -25,7 +25,7 @@ from ..types import Floats
 LABELS = (*FAMILIES, UNKNOWN)
 SPLICE, COUNTERFEIT = "splice", "counterfeit"
 
-WINDOWS_PER_PATH = 8
+WINDOWS_PER_PATH = 6
 """Each with its own stretch, rate, noise and gaps: a scene costs as much as ten windows."""
 UNKNOWN_SHARE = 0.45
 """Of all windows; the rest is shared evenly by the known families."""
@@ -44,6 +44,8 @@ LENGTHS = tuple(int(n) for n in np.unique(np.geomspace(SHORTEST_WINDOW, 400, 30)
 SPAN = (0.08, 0.95)
 """Of the picture, from a distant ball to one that fills it."""
 
+ROLL_DEG = 3.5
+"""Sigma of a camera held askew, on top of the scene's own two degrees: hands and cheap tripods are off by up to ten."""
 SIGMA_PX = (0.03, 1.5)
 """From a large, sharp disc to a smeared blob of a few pixels."""
 SHOWN_SIGMAS, SHOWN_SAMPLES = 5.0, 16
@@ -54,7 +56,7 @@ WARP = (0.35, 0.85)
 """Relative change of pace in a counterfeit: from one that a hand makes to one that nearly stops."""
 TURN_DEG = (45.0, 315.0)
 """Of a counterfeit's gravity: no camera is held like that."""
-RAIL_DEG = (15.0, 75.0)
+RAIL_DEG = (20.0, 75.0)
 """Of a counterfeit's straight rail from where it should point: no camera rolls by this much unseen."""
 BEND, BEND_CYCLES = (0.04, 0.2), (1.3, 4.0)
 """Of a counterfeit that sways about its path: amplitude as a share of its extent, above what a lens does, and sways in the window."""
@@ -99,7 +101,7 @@ class Dataset:
 
 
 def draw_dataset(seed: np.random.SeedSequence, n_paths: int) -> Dataset:
-    """Windows of ``n_paths`` paths, eight of each, in the shares given above; the same seed gives the same data."""
+    """Windows of ``n_paths`` paths, six of each, in the shares given above; the same seed gives the same data."""
     rng = np.random.default_rng(seed)
     windows: list[Window] = []
     for _ in range(n_paths):
@@ -222,10 +224,13 @@ def cut_window(rng: np.random.Generator, path: Path) -> Window:
 
 def _turn(rng: np.random.Generator, path: Path) -> Floats:
     """Centres turned about their middle."""
-    turn = np.deg2rad(rng.uniform(*TURN_DEG))
-    c, s = np.cos(turn), np.sin(turn)
     middle = path.centre_px.mean(axis=0)
-    return middle + (path.centre_px - middle) @ np.array([[c, s], [-s, c]])
+    return middle + _rotated(path.centre_px - middle, np.deg2rad(rng.uniform(*TURN_DEG)))
+
+
+def _rotated(points: Floats, angle: float) -> Floats:
+    c, s = np.cos(angle), np.sin(angle)
+    return points @ np.array([[c, s], [-s, c]])
 
 
 def _rail(rng: np.random.Generator, path: Path) -> Floats:
@@ -304,7 +309,7 @@ def _drop_rows(rng: np.random.Generator, frames: NDArray[np.int64], drop: int) -
 
 
 def _bend_picture(rng: np.random.Generator, clean: Path) -> Floats:
-    """(n, 2) centres through a lens with radial distortion, in a picture whose scale drifts a little."""
+    """(n, 2) centres in a picture held askew, through a lens with radial distortion, its scale drifting a little."""
     p = clean.centre_px
     middle, reach = p.mean(axis=0), np.max(np.ptp(p, axis=0)) * rng.uniform(0.6, 3.0) + 1.0
     axis = middle + rng.normal(0.0, 0.5, 2) * reach
@@ -312,7 +317,7 @@ def _bend_picture(rng: np.random.Generator, clean: Path) -> Floats:
     lens = 1.0 + (rng.normal(0.0, 0.03) * np.sum(off**2, axis=1) / reach**2 if rng.random() < 0.5 else 0.0)
     u = (clean.t - clean.t[0]) / (clean.t[-1] - clean.t[0])
     drift = 1.0 + (rng.normal(0.0, 0.005) * u if rng.random() < 0.3 else 0.0)
-    return axis + off * np.asarray(lens * drift)[..., None]
+    return axis + _rotated(off, np.deg2rad(rng.normal(0.0, ROLL_DEG))) * np.asarray(lens * drift)[..., None]
 
 
 def _draw_errors(rng: np.random.Generator, clean: Path, sigma: float) -> Floats:

@@ -16,9 +16,9 @@ from torch.nn import functional
 from ..estimation.features import SCALARS, SERIES, Floats32
 from ..estimation.recognition import LAYERS, NORM_EPSILON, STRIDE
 
-CHANNELS = (24, 32, 32)
+CHANNELS = (32, 48, 48)
 KERNELS = (5, 5, 3)
-DENSE, MIX, HIDDEN = 64, 64, 32
+DENSE, MIX, HIDDEN = 96, 96, 48
 
 
 class Network(nn.Module):

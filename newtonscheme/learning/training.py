@@ -46,10 +46,10 @@ ECE_BINS = 15
 class Schedule:
     """How much to draw and learn. The defaults are what the shipped weights were made with."""
 
-    train_paths: int = 14000
+    train_paths: int = 18000
     calibration_paths: int = 1500
-    held_out_paths: int = 2500
-    epochs: int = 16
+    held_out_paths: int = 3000
+    epochs: int = 20
     workers: int = 2
 
 
