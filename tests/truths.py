@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,10 @@ from newtonscheme.camera import assume_camera
 from newtonscheme.estimation.fitting import fit_pattern, measure_scale
 from newtonscheme.estimation.knowledge import gather_knowledge
 from newtonscheme.estimation.parameters import Known
+from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS
-from newtonscheme.synth.scene import Scene, TrackNoise, draw_scene, film
-from newtonscheme.types import Body, Camera, Fit, Options, Quantity, Track
+from newtonscheme.synth.scene import Recording, Scene, TrackNoise, compose_scene, draw_scene, film
+from newtonscheme.types import Body, Camera, Fit, Floats, Options, Quantity, Track
 
 SIZE = (1280, 720)
 FPS = {"pendulum": 30.0}
@@ -96,3 +98,57 @@ def normalised_errors(filmed: Filmed, fit: Fit, names: tuple[str, ...]) -> np.nd
         positive = name in ("px_per_m", "speed", "length", "period", "diameter")
         errors.append(np.log(value / truth[name]) / (sigma / value) if positive else (value - truth[name]) / sigma)
     return np.array(errors)
+
+
+def film_path(path: Callable[[Floats], Floats], duration: float, *, fps: float = 60.0, seed: int = 0, noise: TrackNoise = WHITE,
+              diameter: float = 0.07) -> Filmed:  # fmt: skip
+    """Any path (n, 3) metres, y up, of increasing times, before a random camera that sees all of it."""
+    rng = np.random.default_rng([seed, 3])
+    recording = Recording(size_px=SIZE, fps=fps, times=np.arange(round(duration * fps)) / fps)
+    scene = None
+    while scene is None:
+        scene = compose_scene(rng, path, diameter, recording, pattern=None, family="by hand", values={"diameter": diameter})
+    track = film(scene, np.random.default_rng([seed, 4]), noise)
+    return Filmed(scene, track, track)
+
+
+def bounce_path(height: float = 1.0, across: float = 0.7, restitution: float = 0.8, g: float = 9.81) -> tuple[Callable[[Floats], Floats], Floats]:
+    """A ball dropped from a height that bounces on without air, and the times of its bounces."""
+    first = np.sqrt(2 * height / g)
+    hops = 2 * first * restitution ** np.arange(1, 12)
+    bounces = first + np.concatenate([[0.0], np.cumsum(hops)])
+
+    def path(t: Floats) -> Floats:
+        hop = np.searchsorted(bounces, t, side="right")
+        since = t - np.concatenate([[-first], bounces])[hop]
+        up = g * first * restitution**hop
+        return np.stack([across * t, up * since - 0.5 * g * since**2, 0.0 * t], axis=-1)
+
+    return path, bounces
+
+
+def held_between_throws(first: float = 0.7, hold: float = 0.5, g: float = 9.81) -> tuple[Callable[[Floats], Floats], tuple[float, float]]:
+    """A throw, a hand that catches it and holds it still, and a second throw; with the times of catch and release."""
+
+    def path(t: Floats) -> Floats:
+        def flight(since: Floats, vx: float, vy: float) -> Floats:
+            return np.stack([vx * since, vy * since - 0.5 * g * since**2, 0.0 * since], axis=-1)
+
+        caught = flight(np.array([first]), 1.2, 3.6)
+        second = caught + flight(np.maximum(t - first - hold, 0.0), -1.0, 4.2)
+        return np.where((t <= first)[:, None], flight(t, 1.2, 3.6), second)
+
+    return path, (first, first + hold)
+
+
+def swing_path(values: dict[str, float]) -> Callable[[Floats], Floats]:
+    """A pendulum of these values, swinging as long as it is asked to."""
+    model = FORCE_MODELS["pendulum"]
+
+    def path(t: Floats) -> Floats:
+        since = t - t[0]
+        states, failure = solve_one(model, values, since)
+        assert failure == ""
+        return model.position(states, values)
+
+    return path
