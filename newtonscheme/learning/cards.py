@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -90,8 +90,6 @@ def write_recogniser(out: Path, tensors: Mapping[str, Floats32], card: TrainingC
     """
     if out.suffix != SUFFIX:
         raise UsageError(f"cannot write weights to '{out.name}': the name must end in {SUFFIX}")
-    from dataclasses import replace
-
     blob = pack_safetensors(tensors)
     card = replace(card, sha256=sha256(blob).hexdigest(), parameters=sum(t.size for t in tensors.values()))
     with replacing(out, force=force) as file, replacing(out.with_suffix(".toml"), force=force) as beside:

@@ -35,6 +35,8 @@ WEIGHT_DECAY = 1e-3
 DROPOUT = 0.1
 MIX_RATE, MIX_MOMENTUM, MIX_DECAY = 0.05, 0.9, 2e-3
 """Of the scale-invariant layer: at equilibrium a step turns its weights by sqrt(2 eta k / (1 + beta)) = 0.010 rad."""
+WARM_UP, LEAST_RATE = 0.03, 1e-3
+"""Shares of the training and of the rate: AdamW's second moments fill within a few hundred steps; a rate of 0 would have no momentum to carry."""
 BATCH = 256
 CALIBRATION_STEPS, CALIBRATION_RIDGE = 100, 1e-9
 """Newton steps at most, and the relative size below which a step, or what it gains, no longer counts."""
@@ -241,9 +243,10 @@ def _draw_job(job: tuple[np.random.SeedSequence, int]) -> Dataset:
 
 
 def _fade(done: float) -> float:
-    """One cycle: a short rise, then a cosine to nothing."""
-    warm = 0.03
-    return done / warm + 1e-3 if done < warm else 0.5 * (1.0 + float(np.cos(np.pi * (done - warm) / (1.0 - warm)))) + 1e-3
+    """One cycle of the learning rate, as a share of its height: a short rise, then half a cosine."""
+    if done < WARM_UP:
+        return done / WARM_UP + LEAST_RATE
+    return 0.5 * (1.0 + float(np.cos(np.pi * (done - WARM_UP) / (1.0 - WARM_UP)))) + LEAST_RATE
 
 
 def _share(flags: NDArray[np.bool_]) -> float:
