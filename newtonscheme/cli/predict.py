@@ -49,7 +49,7 @@ def predict(
     track: Annotated[Text, option("FILE", "Tracked coordinates in place of vision: CSV, Tracker text or .trk, TrackNet.", INPUT)] = None,
     size: Annotated[Text, option("W,H", "Size of the picture that --track was made in, in pixels.", INPUT)] = None,
     units: Annotated[Text, option("px|m|deg|rad", "Unit of the coordinates of --track, where its header does not say.", INPUT)] = None,
-    detector: Annotated[Text, option("FILE.onnx", "Another detector of the object.", INPUT)] = None,
+    detector: Annotated[Text, option("FILE.onnx", "A detector of your own (refused by this version, which has none to plug into).", INPUT)] = None,
     weights: Annotated[Text, option("FILE", "Another recogniser of force patterns, from `ns train`.", INPUT)] = None,
     config: Annotated[Text, option("FILE.toml", "Any of these options as keys; the command line wins.", INPUT)] = None,
     seed: Annotated[Whole, option("N", "Seed of everything random; default 0.", RUN)] = None,
