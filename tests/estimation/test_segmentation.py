@@ -1,0 +1,158 @@
+"""Stretches over which one pattern holds are found between their contacts, and end where the truth does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from truths import FREE_BODY, SIZE, Filmed, assumed_camera, bounce_path, film_path, film_pattern, held_between_throws, known, swing_path
+
+from newtonscheme.estimation.recognition import Recogniser, load_recogniser, propose
+from newtonscheme.estimation.segmentation import Stretch, Surroundings, describe_segments, find_stretches, local_noise, misfit_ratio
+from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
+from newtonscheme.synth.scene import TrackNoise
+from newtonscheme.types import Track
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    return load_recogniser()
+
+
+def stretches_of(track: Track, recogniser: Recogniser) -> tuple[Stretch, ...]:
+    around = Surroundings(camera=assumed_camera(), body=FREE_BODY, known=known())
+    return find_stretches(track, propose(recogniser, track), PATTERNS, around)
+
+
+def rows_between(filmed: Filmed, t0: float, t1: float) -> tuple[int, int]:
+    return int(np.searchsorted(filmed.track.t, t0)), int(np.searchsorted(filmed.track.t, t1, side="right"))
+
+
+def family(stretch: Stretch) -> str:
+    return FORCE_MODELS[stretch.fit.pattern].family
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_throws_with_a_catch_between_them_are_two_flights(recogniser: Recogniser, seed: int) -> None:
+    path, (caught, released) = held_between_throws()
+    filmed = film_path(path, 2.0, seed=seed)
+    flights = sorted((s for s in stretches_of(filmed.track, recogniser) if family(s) == "free_flight"), key=lambda s: s.first)
+    assert len(flights) == 2
+    for flight, (t0, t1) in zip(flights, ((0.0, caught), (released, 2.0)), strict=True):
+        first, last = rows_between(filmed, t0, t1)
+        assert abs(flight.first - first) <= 2
+        assert abs(flight.last - last) <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flight_between_a_hand_and_the_end_is_found_where_the_hand_lets_go(recogniser: Recogniser, seed: int) -> None:
+    filmed = film_pattern("free_fall", seed + 20, hold=0.4, duration=0.8, share=1.0)
+    released = int(np.argmax(filmed.scene.governed[filmed.track.frame]))
+    longest = stretches_of(filmed.track, recogniser)[0]
+    assert family(longest) == "free_flight"
+    assert abs(longest.first - released) <= 3  # a hand lets go smoothly: it hardly pushes in its last frames
+    assert longest.last == len(filmed.track)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bouncing_ball_is_one_flight_for_each_hop(recogniser: Recogniser, seed: int) -> None:
+    path, bounces = bounce_path()
+    filmed = film_path(path, bounces[2], seed=seed)
+    found = stretches_of(filmed.track, recogniser)
+    segments = describe_segments(filmed.track, found, SIZE)
+    assert len(segments) == 3
+    for segment, (t0, t1) in zip(segments, ((0.0, bounces[0]), (bounces[0], bounces[1]), (bounces[1], bounces[2])), strict=True):
+        assert segment.pattern in ("free_fall", "curving_ball")
+        assert segment.t0 == pytest.approx(t0, abs=2.5 / 60)
+        assert segment.t1 == pytest.approx(t1, abs=2.5 / 60)
+    assert [segment.end.kind for segment in segments[:2] if segment.end is not None] == ["bounce", "bounce"]
+
+
+def test_stretches_do_not_share_their_rows_and_come_longest_first(recogniser: Recogniser) -> None:
+    path, bounces = bounce_path()
+    found = stretches_of(film_path(path, bounces[2], seed=5).track, recogniser)
+    lengths = [s.fit.track.t[-1] - s.fit.track.t[0] for s in found]
+    assert lengths == sorted(lengths, reverse=True)
+    for i, one in enumerate(found):
+        assert not any(one.overlaps(other) for other in found[i + 1 :])
+
+
+def test_a_swing_that_is_caught_ends_there(recogniser: Recogniser) -> None:
+    values = {
+        "g": 9.81, "air_density": 1.19, "mass": 0.5, "diameter": 0.07, "theta": 0.5, "omega": 0.0, "length": 0.6, "damping": 0.004,
+        "quadratic_damping": 0.002, "plane_angle": 0.05,
+    }  # fmt: skip
+    swing = swing_path(values)
+
+    def caught(t: np.ndarray) -> np.ndarray:
+        return np.where((t < 3.0)[:, None], swing(t), swing(np.append(t[:1], 3.0))[1])
+
+    filmed = film_path(caught, 4.0, seed=3, fps=30.0)
+    longest = stretches_of(filmed.track, recogniser)[0]
+    assert longest.fit.pattern == "pendulum"
+    assert longest.first <= 1
+    assert abs(longest.last - rows_between(filmed, 0, 3.0)[1]) <= 2
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_an_unbroken_motion_is_one_stretch_from_end_to_end(recogniser: Recogniser, pattern: str) -> None:
+    whole = 0
+    for seed in range(4):
+        filmed = film_pattern(pattern, seed, share=1.0)
+        found = stretches_of(filmed.track, recogniser)
+        whole += len(found) == 1 and found[0].last - found[0].first >= 0.97 * len(filmed.track) and family(found[0]) == FORCE_MODELS[pattern].family
+    assert whole >= 3
+
+
+def test_outliers_inside_a_flight_do_not_split_it(recogniser: Recogniser) -> None:
+    filmed = film_pattern("free_fall", 4, share=1.0, duration=1.0)
+    centre = filmed.track.centre_px.copy()
+    for row in (len(centre) // 3, len(centre) // 2):
+        centre[row] += (25.0, -15.0)
+    found = stretches_of(replace(filmed.track, centre_px=centre), recogniser)
+    assert len(found) == 1
+    assert found[0].last - found[0].first >= len(filmed.track) - 2
+
+
+def test_a_body_that_leaves_the_picture_is_said_to(recogniser: Recogniser) -> None:
+    t = np.arange(41) / 60
+    centre = np.column_stack([100 + 1750 * t, 350 - 500 * t + 900 * t**2])
+    track = Track(
+        frame=np.arange(41), t=t, centre_px=centre + 0.15 * np.random.default_rng(0).standard_normal((41, 2)),
+        covariance_px=np.tile(0.0225 * np.eye(2), (41, 1, 1)), radius_px=np.full(41, 12.0), radius_sigma_px=np.full(41, 0.3), score=np.ones(41),
+    )  # fmt: skip
+    (segment,) = describe_segments(track, stretches_of(track, recogniser), SIZE)
+    assert segment.end is not None
+    assert segment.end.kind == "left_frame"
+    (open_end,) = describe_segments(track.select(slice(0, 30)), stretches_of(track.select(slice(0, 30)), recogniser), SIZE)
+    assert open_end.end is not None
+    assert open_end.end.kind == "end_of_clip"
+
+
+def test_a_track_of_nothing_has_no_stretch(recogniser: Recogniser) -> None:
+    rng = np.random.default_rng(0)
+    n = 60
+    track = Track(
+        frame=np.arange(n), t=np.arange(n) / 30, centre_px=np.cumsum(rng.normal(0, 20, (n, 2)), axis=0) + 300,
+        covariance_px=np.tile(0.04 * np.eye(2), (n, 1, 1)), radius_px=np.full(n, np.nan), radius_sigma_px=np.full(n, np.nan), score=np.ones(n),
+    )  # fmt: skip
+    assert stretches_of(track, recogniser) == ()
+    assert stretches_of(track.select(slice(0, 3)), recogniser) == ()
+
+
+def test_the_noise_that_neighbours_show_is_found_and_never_less_than_stated() -> None:
+    quiet = film_pattern("free_fall", 4, share=1.0, duration=1.0)
+    loud = film_pattern("free_fall", 4, share=1.0, duration=1.0, noise=TrackNoise(sigma_px=1.5))
+    boast = replace(loud.track, covariance_px=loud.track.covariance_px / 100)
+    assert np.median(local_noise(boast)) == pytest.approx(1.5, rel=0.4)
+    assert np.all(local_noise(quiet.track) >= quiet.track.sigma_px)
+    assert np.median(local_noise(quiet.track)) < 2 * 0.15
+
+
+def test_a_fit_that_failed_misfits_without_bound() -> None:
+    from newtonscheme.estimation.fitting import fit_pattern
+
+    filmed = film_pattern("free_fall", 4)
+    failed = fit_pattern(filmed.seen.select(slice(0, 3)), "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    assert misfit_ratio(failed, np.ones(3)) == np.inf
