@@ -45,6 +45,16 @@ def test_two_throws_with_a_catch_between_them_are_two_flights(recogniser: Recogn
         assert abs(flight.last - last) <= 2
 
 
+def test_a_catch_is_no_bounce(recogniser: Recogniser) -> None:
+    for seed in range(4):
+        path, (caught, _) = held_between_throws()
+        filmed = film_path(path, 2.0, seed=seed)
+        first = describe_segments(filmed.track, stretches_of(filmed.track, recogniser), SIZE)[0]
+        assert first.t1 == pytest.approx(caught, abs=2.5 / 60)
+        assert first.end is not None
+        assert first.end.kind == "contact"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_flight_between_a_hand_and_the_end_is_found_where_the_hand_lets_go(recogniser: Recogniser, seed: int) -> None:
     filmed = film_pattern("free_fall", seed + 20, hold=0.4, duration=0.8, share=1.0)

@@ -1,0 +1,164 @@
+"""The whole judgement on a track: true patterns are accepted by their names, what belongs to none is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from truths import SIZE, WHITE, assumed_camera, film_path, film_pattern, held_between_throws
+
+from newtonscheme.estimation.analysis import Analysis, analyse_track, analyse_tracks
+from newtonscheme.estimation.knowledge import Knowledge, gather_knowledge
+from newtonscheme.estimation.recognition import Recogniser, load_recogniser
+from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
+from newtonscheme.synth.motions import draw_unknown
+from newtonscheme.synth.scene import film
+from newtonscheme.types import Options, Track
+
+REFUSED = ("turn_in_circle", "slide_at_constant_speed", "carry_slowly", "carry_shakily", "shake_hand", "stop_and_go", "walk", "diffuse")
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    return load_recogniser()
+
+
+def knowledge(**options: Any) -> Knowledge:
+    return gather_knowledge(Options(**options))
+
+
+def judge(track: Track, recogniser: Recogniser, known: Knowledge | None = None, **options: Any) -> Analysis:
+    return analyse_track(track, recogniser, assumed_camera(), known or knowledge(), **({"size_px": SIZE} | options))
+
+
+def film_unknown(family: str, seed: int, duration: float = 1.6, fps: float = 30.0) -> Track:
+    scene = draw_unknown(np.random.default_rng([seed, 5]), family, size_px=SIZE, fps=fps, duration=duration)
+    return film(scene, np.random.default_rng([seed, 6]), WHITE)
+
+
+def accepted(analysis: Analysis) -> bool:
+    return analysis.verdict == "stable" and analysis.pattern.name is not None
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_true_pattern_is_accepted_over_the_whole_track(recogniser: Recogniser, pattern: str) -> None:
+    right = 0
+    for seed in range(4):
+        track = film_pattern(pattern, seed, share=1.0, duration=3.0 if pattern == "pendulum" else 1.0).track
+        analysis = judge(track, recogniser)
+        right += accepted(analysis) and FORCE_MODELS[str(analysis.pattern.name)].family == FORCE_MODELS[pattern].family
+        assert analysis.track is track
+        assert sum(analysis.pattern.probabilities.values()) == pytest.approx(1.0, abs=1e-6)
+        assert set(analysis.pattern.probabilities) == {*PATTERNS, "unknown"}
+        if accepted(analysis):
+            assert analysis.last - analysis.first >= 0.9 * len(track)
+            assert analysis.fit is not None
+            assert analysis.fit.pattern == analysis.pattern.name
+            assert analysis.reasons
+            assert analysis.pattern.probability > 0.5
+    assert right >= 3
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_what_belongs_to_no_pattern_is_refused(recogniser: Recogniser, family: str) -> None:
+    judged = [judge(film_unknown(family, seed), recogniser) for seed in range(3)]
+    assert not any(accepted(analysis) for analysis in judged)
+    for analysis in judged:
+        assert accepted(analysis) or analysis.reasons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", REFUSED)
+def test_what_belongs_to_no_pattern_is_refused_in_nine_of_ten_films(recogniser: Recogniser, family: str) -> None:
+    judged = [judge(film_unknown(family, seed), recogniser) for seed in range(30)]
+    assert sum(accepted(analysis) for analysis in judged) <= 3
+
+
+def test_plain_and_curved_flights_are_told_apart_by_evidence(recogniser: Recogniser) -> None:
+    plain = [judge(film_pattern("free_fall", seed, share=1.0, fps=30.0).track, recogniser) for seed in range(3)]
+    assert sum(analysis.pattern.name == "free_fall" for analysis in plain) >= 2
+    curved = [judge(film_pattern("curving_ball", seed, share=1.0, duration=1.2, fps=30.0).track, recogniser) for seed in range(3)]
+    assert sum(analysis.pattern.name == "curving_ball" for analysis in curved) >= 2
+    for analysis in (*plain, *curved):
+        assert {"free_fall", "curving_ball", "unknown"} <= set(analysis.evidence)
+
+
+def test_a_flight_between_a_catch_and_a_release_is_judged_alone(recogniser: Recogniser) -> None:
+    path, (caught, released) = held_between_throws()
+    analysis = judge(film_path(path, 2.0, seed=1).track, recogniser)
+    assert accepted(analysis)
+    assert len(analysis.segments) == 2
+    assert analysis.fit is not None
+    assert analysis.fit.track.t[0] == pytest.approx(released, abs=0.05) or analysis.fit.track.t[-1] == pytest.approx(caught, abs=0.05)
+    assert sum(segment.fit is analysis.fit for segment in analysis.segments) == 1
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 5])
+def test_a_track_of_a_few_samples_is_too_short(recogniser: Recogniser, n: int) -> None:
+    track = film_pattern("free_fall", 1, share=1.0).track.select(slice(0, n))
+    analysis = judge(track, recogniser)
+    assert analysis.verdict == "too_short"
+    assert not accepted(analysis)
+
+
+def test_a_pattern_that_is_named_is_tried_whatever_the_recogniser_thinks(recogniser: Recogniser) -> None:
+    track = film_pattern("free_fall", 7, share=1.0).track
+    assert accepted(judge(track, recogniser, pattern="free_fall"))
+    wrong = judge(track, recogniser, pattern="pendulum")
+    assert wrong.pattern.name in (None, "pendulum")
+
+
+def test_the_better_of_two_tracks_is_chosen_and_the_first_of_two_equals(recogniser: Recogniser) -> None:
+    flight, wander = film_pattern("free_fall", 7, share=1.0, duration=1.0).track, film_unknown("diffuse", 1)
+    args = (recogniser, assumed_camera(), knowledge())
+    assert analyse_tracks([wander, flight], *args, pattern=None).index == 1
+    assert analyse_tracks([flight, wander], *args, pattern=None).index == 0
+    assert analyse_tracks([flight, flight], *args, pattern=None).index == 0
+    assert analyse_tracks([flight, wander], *args, pattern=None, index=1).index == 1
+    with pytest.raises(ValueError, match="at least one"):
+        analyse_tracks([], *args, pattern=None)
+
+
+def test_a_named_object_gives_size_and_mass(recogniser: Recogniser) -> None:
+    track = film_pattern("free_fall", 7, share=1.0, body=(0.0667, 0.0577)).track
+    analysis = judge(track, recogniser, knowledge(object="tennis ball"))
+    assert analysis.body is not None
+    assert analysis.body.label == "tennis ball"
+    assert analysis.body.mass is not None
+    assert analysis.body.mass.value == pytest.approx(0.058, rel=0.05)
+    assert analysis.fit is not None
+    assert analysis.fit.parameters["diameter"].value == pytest.approx(0.0667, rel=0.04)
+
+
+def test_a_mass_that_is_told_is_the_bodys(recogniser: Recogniser) -> None:
+    track = film_pattern("free_fall", 7, share=1.0).track
+    analysis = judge(track, recogniser, knowledge(mass="0.3±0.003"))
+    assert analysis.body is not None
+    assert analysis.body.mass is not None
+    assert analysis.body.mass.value == pytest.approx(0.3, rel=0.02)
+    assert analysis.body.mass.source == "user"
+
+
+def test_left_and_right_do_not_matter(recogniser: Recogniser) -> None:
+    track = film_pattern("free_fall", 7, share=1.0).track
+    flip = np.array([-1.0, 1.0])
+    mirrored = replace(track, centre_px=track.centre_px * flip + (SIZE[0] - 1, 0), covariance_px=track.covariance_px * np.outer(flip, flip))
+    one, other = judge(track, recogniser), judge(mirrored, recogniser)
+    assert (one.pattern.name, one.verdict, one.first, one.last) == (other.pattern.name, other.verdict, other.first, other.last)
+    assert other.pattern.probability == pytest.approx(one.pattern.probability, abs=0.02)
+    assert one.fit is not None
+    assert other.fit is not None
+    for name in ("speed", "launch_angle_deg"):
+        assert other.fit.parameters[name].value == pytest.approx(one.fit.parameters[name].value, abs=0.2 * one.fit.parameters[name].sigma)
+
+
+def test_the_same_track_is_judged_the_same(recogniser: Recogniser) -> None:
+    track = film_pattern("free_fall", 9, share=1.0).track
+    one, other = (judge(track, recogniser) for _ in range(2))
+    assert one.pattern == other.pattern
+    assert one.evidence == other.evidence
+    assert one.fit is not None
+    assert other.fit is not None
+    np.testing.assert_array_equal(one.fit.estimate, other.fit.estimate)

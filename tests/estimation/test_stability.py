@@ -1,0 +1,170 @@
+"""A pattern is stable when its law leaves nothing, its charges balance, and no free path would do as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from truths import FREE_BODY, Filmed, assumed_camera, film_path, film_pattern, fit_seen, fitted, known
+
+from newtonscheme.estimation.fitting import fit_pattern
+from newtonscheme.estimation.stability import (
+    LEAST_LOG_ODDS,
+    MIN_STABLE_SAMPLES,
+    assess_fit,
+    balance_charges,
+    conclude_stability,
+    extent_px,
+    log_odds_over_free_path,
+    smooth_misfit,
+)  # fmt: skip
+from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
+from newtonscheme.synth.scene import TrackNoise
+from newtonscheme.types import Fit, Floats
+
+Path = Callable[[Floats], Floats]
+SEEDS = range(6)
+
+
+def fit_path(path: Path, pattern: str = "free_fall", duration: float = 0.8, seed: int = 0) -> Fit:
+    filmed = film_path(path, duration, seed=seed)
+    return fit_pattern(filmed.track, pattern, camera=assumed_camera(), body=FREE_BODY, known=known())
+
+
+def throw_with(extra: Path) -> Path:
+    """A throw with something added to it that its law does not know."""
+
+    def path(t: Floats) -> Floats:
+        since = t - t[0]
+        return np.stack([1.5 * since, 3.0 * since - 4.905 * since**2, 0 * since], axis=-1) + extra(since)
+
+    return path
+
+
+def wobble(size: float, periods: float = 2.0, duration: float = 0.8) -> Path:
+    return lambda t: np.stack([size * np.sin(2 * np.pi * periods * t / duration), 0 * t, 0 * t], axis=-1)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_true_pattern_is_stable_and_says_why(pattern: str) -> None:
+    verdicts = []
+    for seed in SEEDS:
+        _, fit = fitted(pattern, seed)
+        verdict, reasons, charges, misfit = assess_fit(fit, known())
+        verdicts.append(verdict)
+        assert reasons
+        assert {charge.name for charge in charges} == {symmetry.name for symmetry in FORCE_MODELS[pattern].symmetries}
+        assert misfit < 0.01 * extent_px(fit.track)
+    assert verdicts.count("stable") >= len(SEEDS) - 1
+
+
+@pytest.mark.parametrize("size", [0.15, 0.4])
+def test_a_motion_with_a_smooth_force_that_is_not_in_the_law_is_not_stable(size: float) -> None:
+    verdict, reasons, _, misfit = assess_fit(fit_path(throw_with(wobble(size))), known())
+    assert verdict in ("drifting", "broken")
+    assert "misfit" in " ".join(reasons) or "drifts" in " ".join(reasons)
+    assert misfit > 0
+
+
+def test_a_wobble_under_the_noise_is_stable() -> None:
+    assert assess_fit(fit_path(throw_with(wobble(1e-5))), known())[0] == "stable"
+
+
+@pytest.mark.parametrize("n", range(5, MIN_STABLE_SAMPLES))
+def test_few_samples_are_too_short(n: int) -> None:
+    filmed, _ = fitted("free_fall", 7)
+    fit = fit_seen(replace(filmed, seen=filmed.seen.select(slice(0, n))))
+    verdict, reasons, _, _ = assess_fit(fit, known())
+    assert verdict == "too_short"
+    assert str(MIN_STABLE_SAMPLES) in reasons[0]
+
+
+def test_a_line_at_constant_speed_shows_no_gravity() -> None:
+    refused = 0
+    for seed in range(6):
+        fit = fit_path(lambda t: np.stack([1.2 * t, 0.3 * t, 0 * t], axis=-1), seed=seed)
+        verdict, _, _, _ = assess_fit(fit, known())
+        refused += verdict != "stable" or log_odds_over_free_path(fit) < LEAST_LOG_ODDS
+    assert refused >= 5
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_charges_of_a_true_motion_balance_within_their_sigmas(pattern: str) -> None:
+    drifts, excess = [], []
+    for seed in SEEDS:
+        filmed, fit = fitted(pattern, seed)
+        for charge in balance_charges(fit, known()):
+            drifts.append(charge.drift_sigma)
+            excess.append(np.median(np.abs(charge.imbalance) / charge.sigma))
+            assert charge.imbalance.shape == charge.t.shape == (len(filmed.seen),)
+            assert np.all(charge.sigma > 0)
+    assert np.sqrt(np.mean(np.square(drifts))) < 2.0
+    assert np.median(excess) < 1.5
+
+
+@pytest.mark.parametrize(("name", "push"), [("horizontal_momentum", (2.0, 0.0)), ("vertical_boost", (0.0, 2.0))])
+def test_a_push_along_an_axis_unbalances_the_charge_of_that_axis(name: str, push: tuple[float, float]) -> None:
+    """A fit of the first half, held against the whole, in which a steady push (m/s^2) begins half way."""
+
+    def pushed(t: Floats) -> Floats:
+        late = np.maximum(t - 0.4, 0.0)
+        return np.stack([0.5 * push[0] * late**2, 0.5 * push[1] * late**2, 0 * t], axis=-1)
+
+    filmed = film_path(throw_with(pushed), 0.8, seed=1, fps=120.0)
+    half = fit_pattern(filmed.track.select(slice(0, 48)), "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    image = residuals_over(half, filmed)
+    whole = replace(half, track=filmed.track, residuals=image, weights=np.ones((len(filmed.track), 3)))
+    charges = {charge.name: charge for charge in balance_charges(whole, known())}
+    assert abs(charges[name].drift_sigma) > 10
+    assert np.sign(charges[name].drift_sigma) == 1
+
+
+def residuals_over(fit: Fit, filmed: Filmed) -> Floats:
+    from newtonscheme.estimation.fitting import restate
+    from newtonscheme.estimation.parameters import predict_image
+
+    image, _ = predict_image(restate(fit, known()), fit.estimate[None], filmed.track.t - filmed.track.t[0])
+    return np.column_stack([filmed.track.centre_px, filmed.track.radius_px]) - image[0]
+
+
+def test_white_residuals_have_no_smooth_misfit_and_a_wave_has_its_own() -> None:
+    _, fit = fitted("free_fall", 7)
+    white = np.random.default_rng(0).normal(0, 0.15, fit.residuals.shape)
+    wave = white.copy()
+    wave[:, 0] += 2.0 * np.sin(np.linspace(0, 2 * np.pi, len(wave)))
+    quiet, waving = (smooth_misfit(replace(fit, residuals=residual, weights=np.ones_like(residual))) for residual in (white, wave))
+    assert quiet[0] < 0.15
+    assert quiet[1] < 4.0
+    assert waving[0] == pytest.approx(1.0, rel=0.2)  # an rms of sqrt(2) on one of two axes
+    assert waving[1] > 10.0
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_law_that_holds_is_more_evident_than_a_free_path(pattern: str) -> None:
+    odds = [log_odds_over_free_path(fit) for fit in (fitted(pattern, seed)[1] for seed in SEEDS) if len(fit.track) >= 10]
+    assert np.median(odds) > LEAST_LOG_ODDS
+    assert np.mean(np.array(odds) > LEAST_LOG_ODDS) >= 0.8
+
+
+def test_a_law_that_does_not_hold_is_less_evident_than_a_free_path() -> None:
+    assert log_odds_over_free_path(fit_path(throw_with(wobble(0.3, periods=3.0)))) < LEAST_LOG_ODDS
+
+
+def test_more_noise_leaves_less_evidence_for_the_law() -> None:
+    odds = [
+        log_odds_over_free_path(fit_seen(film_pattern("free_fall", 7, share=1.0, noise=TrackNoise(sigma_px=sigma)))) for sigma in (0.1, 3.0, 20.0)
+    ]
+    assert odds[0] > odds[1] > odds[2]
+
+
+def test_a_failed_fit_has_no_charges() -> None:
+    filmed, _ = fitted("free_fall", 7)
+    failed = fit_seen(replace(filmed, seen=filmed.seen.select(slice(0, 3))))
+    assert balance_charges(failed, known()) == ()
+
+
+def test_a_conclusion_keeps_what_it_is_given() -> None:
+    stability = conclude_stability("drifting", [], [], ["why"])
+    assert (stability.verdict, stability.segments, stability.charges, stability.reasons) == ("drifting", (), (), ("why",))
