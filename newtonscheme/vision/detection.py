@@ -22,8 +22,8 @@ MAX_REGIONS = 24
 """Regions looked at in one frame, strongest first; more than this is a flicker or a moving camera."""
 MAX_CANDIDATES = 20
 """Candidates kept in one frame, strongest first."""
-COMPACT_FILL = 0.93
-"""Area over that of the ellipse of equal second moments: 1 for an ellipse, 0.95 for a capsule; less has arms, strings or a shadow."""
+COMPACT_FILL = 0.87
+"""Area over that of the ellipse of equal second moments: 1 for an ellipse, 0.95 for a capsule; less has arms, holes or strings."""
 ROUND_ELONGATION = 1.6
 """Regions longer than this may be two objects in touch and are also read as such."""
 MIN_SPLIT_AREA = 30
@@ -42,8 +42,8 @@ CHROMA_WEIGHT = 2.0
 class Candidate:
     """A possible object in one frame, in full-resolution pixels.
 
-    ``departure`` (3,) is the mean signed difference from the background in luma and the two chroma planes; ``fill`` and
-    ``elongation`` describe its shape; ``axis`` (2,) is the unit vector of its long axis; ``part`` marks a reading of less than its
+    ``departure`` (3,) is the mean signed difference from the background in luma and the two chroma planes, ``contrast`` its root mean
+    square over pixels and planes (a two-coloured ball departs both ways); ``fill`` and ``elongation`` describe its shape; ``axis`` (2,) is the unit vector of its long axis; ``part`` marks a reading of less than its
     whole region.
     """
 
@@ -51,6 +51,7 @@ class Candidate:
     v: float
     radius: float
     departure: tuple[float, float, float]
+    contrast: float
     fill: float
     elongation: float
     axis: tuple[float, float]
@@ -121,12 +122,10 @@ def _describe(region: Bytes, departures: Floats, corner: tuple[int, int], stride
     mean, half = 0.5 * (spread_x + spread_y), float(np.hypot(0.5 * (spread_x - spread_y), cross))
     long, short = mean + half, max(mean - half, 1 / 12)
     angle = 0.5 * float(np.arctan2(2 * cross, spread_x - spread_y))
-    inside = departures[region > 0]
-    mean_departure = inside.mean(axis=0)
     return _candidate(
         (m["m10"] / area, m["m01"] / area),
         float(np.sqrt(area / np.pi)),
-        mean_departure,
+        departures[region > 0],
         (min(area / (4 * np.pi * float(np.sqrt(long * short))), 1.0), float(np.sqrt(long / short)), (float(np.cos(angle)), float(np.sin(angle)))),
         corner,
         stride,
@@ -137,15 +136,16 @@ def _describe(region: Bytes, departures: Floats, corner: tuple[int, int], stride
 def _candidate(
     centre: tuple[float, float],
     radius: float,
-    departure: Floats,
+    inside: Floats,
     shape: tuple[float, float, tuple[float, float]],
     corner: tuple[int, int],
     stride: int,
     part: bool,
 ) -> Candidate:
+    mean, square = inside.mean(axis=0), (inside * inside).mean(axis=0)
     full = np.zeros(3)
-    full[: len(departure)] = departure
-    contrast = abs(full[0]) + CHROMA_WEIGHT * (abs(full[1]) + abs(full[2]))
+    full[: len(mean)] = mean
+    contrast = float(np.sqrt(square[0] + CHROMA_WEIGHT**2 * square[1:].sum()))
     shift = (stride - 1) // 2
     fill, elongation, axis = shape
     return Candidate(
@@ -153,11 +153,12 @@ def _candidate(
         v=(corner[1] + centre[1]) * stride + shift,
         radius=radius * stride,
         departure=(float(full[0]), float(full[1]), float(full[2])),
+        contrast=contrast,
         fill=fill,
         elongation=elongation,
         axis=axis,
         part=part,
-        strength=float(contrast) * min(radius, 20.0) * fill,
+        strength=contrast * min(radius, 20.0) * fill,
     )
 
 
@@ -175,7 +176,7 @@ def _inscribed_discs(region: Bytes, departures: Floats, corner: tuple[int, int],
         disc = np.zeros_like(region)
         cv2.circle(disc, (cx, cy), int(round(radius)), 1, -1)
         disc &= region
-        discs.append(_candidate((cx, cy), radius, departures[disc > 0].mean(axis=0), (1.0, 1.0, (1.0, 0.0)), corner, stride, True))
+        discs.append(_candidate((cx, cy), radius, departures[disc > 0], (1.0, 1.0, (1.0, 0.0)), corner, stride, True))
         cv2.circle(distance, (cx, cy), int(np.ceil(1.3 * radius)), 0.0, -1)
     return discs
 

@@ -23,6 +23,8 @@ ESTABLISHED_ODDS = 7.0
 MAX_GAP = 15
 """Frames that an established path coasts through unseen (an occlusion); a young one only through ``YOUNG_GAP``."""
 YOUNG_GAP = 1
+LONG_GAP = 4
+"""Frames unseen after which going on counts as a turn: what happened in between is a guess."""
 MOST_LOST_ODDS = 30.0
 """An established path ends when its odds fall this far below their best: a long gap and a few doubtful links."""
 BRANCHES = 4
@@ -59,25 +61,31 @@ LOOKS_MEMORY = 0.3
 """Share of the newest sample in a path's looks."""
 
 
+Key = tuple[int, int]
+"""A candidate: its frame's row and its own in that frame."""
+
+
 @dataclass(slots=True)
 class Path:
-    """Rows (frame's row, candidate's row) of one object and the log odds of its being one."""
+    """Keys (frame's row, candidate's row) of one object, the log odds of its being one, and the frames' rows where it turned abruptly."""
 
-    rows: list[tuple[int, int]]
+    rows: list[Key]
     odds: float
     looks: Floats
     best_odds: float = 0.0
     misses: int = 0
     established: bool = False
+    turns: tuple[int, ...] = ()
 
-    def extended(self, row: tuple[int, int], gain: float, looks: Floats) -> Path:
+    def extended(self, row: Key, gain: float, looks: Floats, turned: bool) -> Path:
         rows = [*self.rows, row] if not self.established else self.rows
         if self.established:
             rows.append(row)
         odds = self.odds + gain
         established = self.established or (len(rows) >= MIN_SAMPLES and odds >= ESTABLISHED_ODDS)
         share = max(LOOKS_MEMORY, 1 / len(rows))
-        return Path(rows, odds, (1 - share) * self.looks + share * looks, max(self.best_odds, odds), 0, established)
+        turns = (*self.turns, row[0]) if turned or row[0] - self.rows[-1 if not self.established else -2][0] > LONG_GAP else self.turns
+        return Path(rows, odds, (1 - share) * self.looks + share * looks, max(self.best_odds, odds), 0, established, turns)
 
 
 class Linker:
@@ -177,7 +185,7 @@ class Linker:
                 sigma2 = self._turn_variance()[i]
                 covariance = covariance + np.diag([sigma2, 2 * sigma2, (ACCELERATION_SIGMA * self._diagonal) ** 2])
             gain = covariance[:, 0] / (covariance[0, 0] + noise[j])
-            paths.append(self._active[i].extended((self._row, j), -0.5 * float(cost[i, j]), looks[j]))
+            paths.append(self._active[i].extended((self._row, j), -0.5 * float(cost[i, j]), looks[j], bool(turned[i, j])))
             states.append(self._state[i] + np.outer(gain, place[j] - self._state[i, 0]))
             covariances.append(covariance - np.outer(gain, covariance[0]))
         went_on = {i for i, _ in links}
@@ -215,7 +223,7 @@ def _looks(c: Candidate) -> tuple[float, float, float, float]:
 def _worth_keeping(paths: list[Path]) -> list[int]:
     """Rows of the established paths, and of the best young ones: of those that end alike (in their last two rows) the likeliest."""
     keep: list[int] = []
-    ends: dict[tuple[tuple[int, int], ...], int] = {}
+    ends: dict[tuple[Key, ...], int] = {}
     for k in sorted(range(len(paths)), key=lambda k: (not paths[k].established, -paths[k].odds)):
         end = tuple(paths[k].rows[-2:])
         if end not in ends:

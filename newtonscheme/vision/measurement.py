@@ -18,12 +18,12 @@ from .detection import Candidate
 from .footage import Stretch
 from .refinement import Discs, fit_discs
 
-BATCH = 48
+BATCH = 24
 """Crops fitted at once: large enough to spread numpy's overhead, small enough for the cache."""
 MARGIN_PX = 5.0
 MARGIN_RADII = 0.5
 """Background shown around a disc."""
-MAX_WINDOW = 72
+MAX_WINDOW = 112
 """Pixels of a window's side; a larger object is seen through every second (third, ...) pixel."""
 TIGHT = 0.5
 """Detection pixels by which the 3x3 mean widens a region's radius."""
@@ -35,12 +35,18 @@ RADIUS_RANGE = 1.8
 """A fitted radius within this factor of the path's is the same object."""
 NEIGHBOURS = 3
 """Good samples on each side that say where a failed one should be."""
+LEAST_RADIUS_PX = 0.8
+"""A smaller disc is a hot pixel or a coding error."""
 STREAK_FROM_PX, STREAK_FROM_RADII = 3.0, 0.4
 """Motion between frames from which a streak is looked for: below it the blur is less than an edge or a small disc's own shading."""
 STREAK_MIN_RADIUS = 3.0
 """Pixels: of a smaller disc a streak cannot be told from a highlight."""
-STREAK_START = 0.4
-"""Exposure in shares of the frame time that a streak fit starts from: indoor phone footage lies between 0.1 and 1."""
+STREAK_START = (0.15, 1.0)
+"""Exposure in shares of the frame time that a streak fit starts from, least and most: indoor phone footage lies between these."""
+STREAK_LEAST_PX, STREAK_LEAST_RADII = 1.0, 0.1
+"""Streaks shorter than this (median) are the edges' softness."""
+SHARP_PX = 0.8
+"""Edge width of a disc in focus."""
 STREAK_CLEAR = 4.0
 """Median of streak length over its sigma from which streaks are believed."""
 COARSE_RADII = 0.2
@@ -86,7 +92,7 @@ def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[
         good[again[fine]] = True
     if good.sum() >= 3:
         motion = _motion(np.array(rows)[good], samples.centre_px[good])
-        samples = _with_streaks(stretch, np.array(rows), samples, good, motion, channel)
+        samples = _with_streaks(stretch, np.array(rows), samples, good, motion, _lengths(candidates), channel)
     radius = np.median(samples.radius_px[good]) if good.any() else np.nan
     good &= (samples.radius_px < RADIUS_RANGE**2 * radius) & (samples.radius_px > radius / RADIUS_RANGE**2) if good.any() else good
     return _with_silhouettes(samples, good, place, size, stretch.stride)
@@ -169,6 +175,7 @@ def _replace(samples: Samples, at: Floats, other: Samples, chosen: Bools) -> Sam
 def _believable(samples: Samples, centre: Floats, radius: Floats, stride: int) -> Bools:
     shift = np.hypot(*(samples.centre_px - centre).T)
     settled = (shift < MAX_SHIFT_RADII * radius + 2 * stride) & (samples.radius_px < 2 * radius + stride) & (samples.radius_px > 0.4 * radius - 0.5 * stride)
+    settled &= samples.radius_px > LEAST_RADIUS_PX
     return settled & (samples.explained > GOOD_EXPLAINED) & np.isfinite(samples.radius_sigma_px)
 
 
@@ -190,7 +197,13 @@ def _expected(rows: Floats, samples: Samples, good: Bools, again: Floats, place:
     return centre, radius
 
 
-def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools, motion: Floats, channel: int) -> Samples:
+def _lengths(candidates: Sequence[Candidate]) -> Floats:
+    """(n,) streak lengths that the silhouettes' second moments suggest: those of a disc, swept."""
+    elongation = np.array([c.elongation for c in candidates])
+    return np.array([c.radius for c in candidates]) / np.sqrt(elongation) * np.sqrt(3 * np.maximum(elongation**2 - 1, 0))
+
+
+def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools, motion: Floats, length: Floats, channel: int) -> Samples:
     """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
     speed = np.hypot(motion[:, 0], motion[:, 1])
     radius = samples.radius_px[good]
@@ -198,11 +211,14 @@ def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools,
     if fast.sum() < 3:
         return samples
     at = np.flatnonzero(good)[fast]
-    softness = np.full(len(at), float(np.median(samples.softness_px[good & ~np.isin(np.arange(len(good)), at)])) if (~fast).sum() >= 3 else 0.8)
-    streaked = _fit(stretch, [int(rows[k]) for k in at], samples.centre_px[at], samples.radius_px[at], channel, STREAK_START * motion[fast], softness)
+    softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
+    share = np.clip(length[at] / speed[fast], *STREAK_START)
+    radius = np.full(len(at), float(np.median(samples.radius_px[good])))
+    streaked = _fit(stretch, [int(rows[k]) for k in at], samples.centre_px[at], radius, channel, share[:, None] * motion[fast], softness)
     better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride) & (streaked.explained >= samples.explained[at] - 0.02)
     clear = streaked.fitted & better
-    if clear.sum() < 0.5 * len(at):
+    blurred = np.median(np.hypot(*streaked.streak_px.T)) > STREAK_LEAST_PX + STREAK_LEAST_RADII * np.median(radius)
+    if clear.sum() < 0.5 * len(at) or not blurred:
         return samples
     return _replace(samples, at[clear], streaked, clear)
 

@@ -12,17 +12,25 @@ ENOUGH_SAMPLES = 8.0
 """A path of this many samples gets half of the credit for its length."""
 ENOUGH_RADII = 3.0
 """A path that spans this many radii gets half of the credit for going somewhere: what trembles in place does not."""
-TAIL = 5.0
+MOVING_PX = 3.0
+"""Pixels (or expected errors) that a path must cover within a window to count as moving there: less is a trembling or drifting edge."""
+TAIL = 2.0
 """Per cent of the samples on each side that do not count for a path's extent: a thing at rest with a wrong sample or two goes nowhere."""
 ROUGHNESS = 0.03
 """Residual from the local cubics in shares of the path's extent within a window that halves the credit: hands are at 0.05 and above."""
 ENOUGH_CONTRAST = 15.0
 """Grey levels that get half of the credit for contrast: shadows and reflections are fainter than what casts them."""
+NOISE_WINDOW, NOISE_DEGREE = 11, 4
+"""Samples and degree of the polynomials that the noise is read off: a quarter of a pendulum's swing is followed to 1/30000 of it."""
+MAX_CORRELATION = 0.9
+"""More is a bias, not noise."""
+ENOUGH_PX = 2.0
+"""Pixels of radius that get half of the credit for size: links of a chain and coding errors are small."""
 OUTLIER = 4.0
 """Samples off their local cubic by this many typical residuals (a bounce, a wrong candidate) do not count for the noise."""
-MIN_SAMPLES = 12
+MIN_SAMPLES = 16
 """With fewer samples the fit's own sigmas stand."""
-SCALE_RANGE = (0.6, 3.0)
+SCALE_RANGE = (0.5, 4.0)
 """The path may correct the sigmas by factors in this range; more would hide a mistake."""
 
 
@@ -36,35 +44,80 @@ def smoothness_of(t: Floats, centre: Floats, radius: Floats, shape: float, contr
     size = float(np.median(radius))
     extent = float(np.hypot(*np.subtract(*np.percentile(centre, [100 - TAIL, TAIL], axis=0))))
     residual, travel = _local_residuals(t, centre)
-    rough = max(float(np.median(residual)) - error_px, 0.0) / max(float(np.median(travel)), error_px)
+    moving = travel > MOVING_PX * max(1.0, error_px)
+    if not moving.any():
+        return 0.0
+    count = int(moving.sum()) + min(WINDOW, len(t)) - 1
+    rough = float(np.median(np.maximum(residual[moving] - error_px, 0.0) / travel[moving]))
     credit = [
-        len(t) / (len(t) + ENOUGH_SAMPLES) * seen,
+        count / (count + ENOUGH_SAMPLES) * seen,
         extent / (extent + ENOUGH_RADII * size),
         1.0 / (1.0 + (rough / ROUGHNESS) ** 2),
         shape**2,
         contrast / (contrast + ENOUGH_CONTRAST),
+        size / (size + ENOUGH_PX),
     ]
     return float(np.prod(credit))
 
 
 def typical_error(t: Floats, centre: Floats, covariance: Floats) -> tuple[float, float]:
-    """The factor by which the samples scatter about a smooth path more than their sigmas say, and their correlation time (s)."""
+    """The factor by which the samples scatter about a smooth path more than their sigmas say, and their correlation time (s).
+
+    Both are read off the departures of window middles from polynomials, whose response to noise with correlation phi between neighbours
+    (a first-order autoregression) is known; phi is the one whose response has the lag-one correlation that the departures show.
+    """
     if len(t) < MIN_SAMPLES:
-        return 1.0, 0.0
-    sigma = np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))
-    rows, basis = _windows(t, min(3, WINDOW - 2))
-    middle = WINDOW // 2
-    others = np.delete(np.arange(WINDOW), middle)
-    weight = np.einsum("mk,mkw->mw", basis[:, middle], np.linalg.pinv(basis[:, others]))
-    deviation = centre[rows[:, middle]] - np.einsum("mw,mwc->mc", weight, centre[rows[:, others]])
-    expected = np.sqrt(sigma[rows[:, middle]] ** 2 + np.einsum("mw,mw->m", weight**2, sigma[rows[:, others]] ** 2))
-    spread = 1.4826 * float(np.median(np.abs(deviation / expected[:, None])))
-    return float(np.clip(spread, *SCALE_RANGE)), 0.0
+        return _short_scale(t, centre, covariance), 0.0
+    rows, basis = _windows(t, NOISE_WINDOW, NOISE_DEGREE)
+    middle = NOISE_WINDOW // 2
+    filters = -np.einsum("mk,mkw->mw", basis[:, middle], np.linalg.pinv(basis))
+    filters[:, middle] += 1.0
+    departure = np.einsum("mw,mwc->mc", filters, centre[rows])
+    sigma = np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))[rows[:, middle]]
+    typical = np.median(filters, axis=0)
+    phi = _autocorrelation(departure / sigma[:, None], typical, float(np.median(np.diff(t))), t[rows[:, middle]])
+    response = np.sqrt(_response(typical, phi, 0))
+    spread = 1.4826 * float(np.median(np.abs(departure / sigma[:, None]))) / response
+    dt = float(np.median(np.diff(t)))
+    return float(np.clip(spread, *SCALE_RANGE)), (-dt / float(np.log(phi)) if phi > 0 else 0.0)
 
 
-def _windows(t: Floats, degree: int) -> tuple[Ints, Floats]:
-    """Rows (m, w) of all runs of WINDOW samples and their polynomial bases (m, w, degree + 1)."""
-    count = min(WINDOW, len(t))
+def _short_scale(t: Floats, centre: Floats, covariance: Floats) -> float:
+    """The same factor from one polynomial through a short path; 1 where there are too few samples for that."""
+    freedom = len(t) - NOISE_DEGREE - 1
+    if freedom < 3:
+        return 1.0
+    _, basis = _windows(t, len(t), NOISE_DEGREE)
+    weight = 1 / np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))[:, None]
+    design = basis[0] * weight
+    left = centre * weight - design @ np.linalg.lstsq(design, centre * weight, rcond=None)[0]
+    return float(np.clip(np.sqrt((left**2).sum() / (2 * freedom)), *SCALE_RANGE))
+
+
+def _autocorrelation(scaled: Floats, typical: Floats, dt: float, t: Floats) -> float:
+    """The noise's correlation from sample to sample, 0 where it is not clearly there."""
+    neighbours = np.diff(t) < 1.5 * dt
+    limit = OUTLIER * 1.4826 * float(np.median(np.abs(scaled)))
+    kept = np.clip(scaled, -limit, limit)
+    if neighbours.sum() < MIN_SAMPLES:
+        return 0.0
+    shown = float((kept[1:] * kept[:-1])[neighbours].mean() / np.maximum((kept**2).mean(), 1e-12))
+    grid = np.linspace(0.0, MAX_CORRELATION, 19)
+    expected = np.array([_response(typical, phi, 1) / _response(typical, phi, 0) for phi in grid])
+    uncertainty = 1 / np.sqrt(2 * neighbours.sum())
+    return float(np.interp(shown, expected, grid)) if shown > expected[0] + 2 * uncertainty else 0.0
+
+
+def _response(weights: Floats, phi: float, lag: int) -> float:
+    """Covariance at a lag of a filter's output for unit noise with neighbour correlation phi."""
+    k = np.arange(len(weights))
+    distance = np.abs(k[:, None] - k[None] + lag)
+    return float(weights @ np.where(distance == 0, 1.0, phi**distance) @ weights)
+
+
+def _windows(t: Floats, window: int, degree: int) -> tuple[Ints, Floats]:
+    """Rows (m, w) of all runs of ``window`` samples and their polynomial bases (m, w, degree + 1)."""
+    count = min(window, len(t))
     rows = np.arange(len(t) - count + 1)[:, None] + np.arange(count)[None]
     x = t[rows] - t[rows].mean(axis=1, keepdims=True)
     x = x / np.maximum(np.abs(x).max(axis=1, keepdims=True), 1e-12)
@@ -74,7 +127,7 @@ def _windows(t: Floats, degree: int) -> tuple[Ints, Floats]:
 def _local_residuals(t: Floats, centre: Floats) -> tuple[Floats, Floats]:
     """Root-mean-square residual from a cubic, and the extent of the path, in each window of samples."""
     degree = min(3, min(WINDOW, len(t)) - 2)
-    rows, basis = _windows(t, degree)
+    rows, basis = _windows(t, WINDOW, degree)
     local = centre[rows]
     left = local - basis @ (np.linalg.pinv(basis) @ local)
     residual = np.sqrt((left**2).sum(axis=(1, 2)) / max(rows.shape[1] - degree - 1, 1))

@@ -21,7 +21,7 @@ LAST_STEPS = 8
 """Steps at most with the edge free."""
 MAX_THINNING, RADII_PER_STEP = 4, 5.0
 """A wide edge is found on every k-th pixel, k growing by one for each so many pixels of radius."""
-BAND_PX, BAND_RADII = 4.0, 0.1
+BAND_PX, BAND_RADII = 3.0, 0.06
 """Half width of the band of pixels along the edge that decide about centre and radius."""
 COARSE_NOISE = 0.3
 """Noise in shares of the contrast while the edge is wide: no part of the object may pass for an outlier then."""
@@ -35,14 +35,14 @@ OFFSET_PRIOR = 0.1
 """Sigma, in contrasts, of a change of the background around the object: soft shadows."""
 LOGISTIC_SLOPE = 1.702
 """The logistic function of 1.702 x is within 0.01 of the normal distribution function of x."""
-MIN_SOFTNESS, MAX_SOFTNESS = 0.35, 4.0
+MIN_SOFTNESS, MAX_SOFTNESS = 0.25, 4.0
 """Pixels: a pixel's own width makes an edge no sharper than this; softer is not an edge."""
 SOFTNESS_PRIOR = 0.35
 """Sigma of the logarithm of the edge width about its start: a small disc's width and radius can hardly be told apart."""
 SHADING_PRIOR = 0.5
 """Sigma of the shading terms in shares of the contrast: keeps a tiny disc from hiding in its own shading."""
-STREAK_NODES = (-0.4, -0.2, 0.0, 0.2, 0.4)
-"""Moments of the exposure, in shares of it, at which a moving disc is drawn."""
+LEAST_NODES, MOST_NODES, NODES_PER_RADIUS = 5, 21, 2.5
+"""Moments of the exposure at which a moving disc is drawn: enough that the steps between them are smaller than the disc."""
 STREAK_PRIOR_PX = 1.5
 """Sigma of the streak about its start, besides half of its length."""
 HUBER = 3.0
@@ -121,7 +121,7 @@ class _Pixels:
         return self.taken(np.broadcast_to(pick, (len(self.values), len(pick))))
 
     def near(self, theta: Floats) -> _Pixels:
-        """The pixels that tell where the edge is: a band along it, and every other one well inside."""
+        """The pixels that tell where the edge is: a band along it, and one in four well inside."""
         du, dv = self.across - theta[:, :1], self.down - theta[:, 1:2]
         if theta.shape[1] > 9:
             length = np.maximum((theta[:, 9:11] ** 2).sum(axis=1, keepdims=True), 1e-6)
@@ -131,7 +131,7 @@ class _Pixels:
         depth = radius - np.hypot(du, dv)
         streak = np.hypot(theta[:, 9:10], theta[:, 10:11]) if theta.shape[1] > 9 else 0.0
         band = BAND_PX + BAND_RADII * radius
-        wanted = (depth > -band) & ((depth < band + streak) | ((self.across + self.down) % 2 == 0))
+        wanted = (depth > -band) & ((depth < band + streak) | ((self.across % 2 == 0) & (self.down % 2 == 0)))
         most = int(wanted.sum(axis=1).max())
         if most > 0.75 * wanted.shape[1]:
             return self
@@ -249,7 +249,8 @@ def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
     radius, slope = np.exp(t[:, 2]), np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, 3])
     jacobian = np.zeros((len(theta), theta.shape[1], u.shape[1]), np.float32)
     coverage = np.zeros_like(u)
-    for node in STREAK_NODES if streaked else (0.0,):
+    nodes = _nodes(theta) if streaked else np.zeros(1)
+    for node in nodes:
         du, dv = (u - np.float32(node) * t[:, 9], v - np.float32(node) * t[:, 10]) if streaked else (u, v)
         distance = np.sqrt(du * du + dv * dv) + np.float32(1e-3)
         depth = radius - distance
@@ -266,8 +267,8 @@ def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
             jacobian[:, 9] += np.float32(node) * toward_u
             jacobian[:, 10] += np.float32(node) * toward_v
     if streaked:
-        coverage /= len(STREAK_NODES)
-        jacobian /= len(STREAK_NODES)
+        coverage /= len(nodes)
+        jacobian /= len(nodes)
     x, y = u / radius, v / radius
     bowl = np.minimum(x * x + y * y, np.float32(2.0)) - np.float32(0.5)
     step = t[:, 4] + t[:, 5] * x + t[:, 6] * y + t[:, 7] * bowl - pixels.known - t[:, 8]
@@ -280,6 +281,13 @@ def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
     np.multiply(coverage, bowl, out=jacobian[:, 7])
     residual = (pixels.values - pixels.known - t[:, 8] - coverage * step) * pixels.seen
     return _Evaluation(residual, jacobian, coverage, pixels.seen)
+
+
+def _nodes(theta: Floats) -> Floats:
+    """Midpoints of equal parts of the exposure, in shares of it, -1/2 to 1/2."""
+    ratio = float(np.max(np.hypot(theta[:, 9], theta[:, 10]) / np.exp(theta[:, 2])))
+    count = int(np.clip(np.ceil(NODES_PER_RADIUS * ratio) + 2, LEAST_NODES, MOST_NODES))
+    return (np.arange(count) + 0.5) / count - 0.5
 
 
 def _noise(residual: Floats, coverage: Floats, seen: Bools) -> tuple[Floats, Floats]:

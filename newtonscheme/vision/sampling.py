@@ -1,0 +1,100 @@
+"""Measured samples of a path while its stretch's pixels are in memory: at its candidates, and where it must have been without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..types import Floats
+from .appearance import Patch
+from .detection import Candidate
+from .evidence import Evidence, Sample
+from .footage import Stretch
+from .linking import Key, Path
+from .measurement import TIGHT, measure_samples
+
+LEAST_KNOWN = 5
+"""Fitted samples that a path needs before frames without a candidate are searched."""
+NEIGHBOURS = 6
+"""Samples that say where a missing one should be."""
+END_FRAMES = 3
+"""Frames before the first and after the last sample that are tried."""
+NEAR_RADII, SURE_FACTOR, SURE_EXPLAINED = 0.4, 1.3, 0.8
+"""A found sample lies within this many radii of the guess, agrees in radius within this factor and explains this much of the picture."""
+PATCHES = 6
+"""Samples of a path whose colours are kept."""
+PATCH_RADIUS = 16
+"""Pixels of a colour patch's disc: more tell nothing new about its colour."""
+STREAK_BLUR = 0.2
+"""Edge width that a pixel of streak counts as when the sharpest samples are chosen."""
+
+
+def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> None:
+    """Fit discs to a path's candidates in this stretch (whose first frame is row ``first``) and around them; results go into ``evidence``."""
+    _fit(stretch, path.rows, evidence, first)
+    guesses = _guesses(path, evidence, range(first, first + len(stretch)))
+    if not guesses:
+        return
+    keys = []
+    for row, candidate in guesses:
+        evidence.candidates[row].append(candidate)
+        keys.append((row, len(evidence.candidates[row]) - 1))
+    _fit(stretch, keys, evidence, first)
+    evidence.added.setdefault(path.rows[0], []).extend(key for key in keys if _as_expected(evidence, key))
+
+
+def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> None:
+    rows = [a - first for a, _ in keys]
+    found = measure_samples(stretch, rows, [evidence.candidate(key) for key in keys])
+    for n, key in enumerate(keys):
+        evidence.samples[key] = Sample(
+            frame=stretch.index[rows[n]],
+            t=stretch.t[rows[n]],
+            centre=found.centre_px[n],
+            covariance=found.covariance_px[n],
+            radius=float(found.radius_px[n]),
+            radius_sigma=float(found.radius_sigma_px[n]),
+            explained=float(found.explained[n]),
+            streak=found.streak_px[n],
+            fitted=bool(found.fitted[n]),
+        )
+    sharpest = np.argsort(found.softness_px + STREAK_BLUR * np.hypot(*found.streak_px.T))
+    for n in [n for n in sharpest if found.fitted[n]][:PATCHES]:
+        evidence.patches[keys[n]] = _patch(stretch, rows[n], found.centre_px[n], float(found.radius_px[n]))
+
+
+def _patch(stretch: Stretch, k: int, centre: Floats, radius: float) -> Patch:
+    thin = max(1, int(radius // PATCH_RADIUS))
+    side = int(np.ceil(2 * radius / thin)) + 4
+    left, top = (int(round(x - thin * (side - 1) / 2)) for x in centre)
+    planes = [stretch.window(k, left, top, side * thin, c)[::thin, ::thin] for c in range(3 if stretch.chroma else 1)]
+    return Patch(np.stack(planes, axis=-1), (float(centre[0] - left) / thin, float(centre[1] - top) / thin), radius / thin)
+
+
+def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Candidate]]:
+    """Frames without a disc between a path's samples, or just before and after them, and where a parabola through its neighbours puts it."""
+    fitted = [key for key in path.rows if evidence.fitted(key)]
+    if len(fitted) < LEAST_KNOWN:
+        return []
+    at = np.array([a for a, _ in fitted])
+    centre = np.array([evidence.samples[key].centre for key in fitted])
+    radius = np.array([evidence.samples[key].radius for key in fitted])
+    out = []
+    for row in range(max(rows.start, int(at[0]) - END_FRAMES), min(rows.stop, int(at[-1]) + END_FRAMES + 1)):
+        near = np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS]
+        if at[near[0]] == row or np.abs(at[near] - row).max() > 2 * NEIGHBOURS:
+            continue
+        u, v = np.polynomial.polynomial.polyfit((at[near] - row).astype(float), centre[near], 2)[0]
+        like = evidence.candidate(fitted[int(near[0])])
+        size = float(np.median(radius[near]) * np.sqrt(like.elongation) + TIGHT * evidence.stride)
+        out.append((row, replace(like, u=float(u), v=float(v), radius=size)))
+    return out
+
+
+def _as_expected(evidence: Evidence, key: Key) -> bool:
+    """Whether a sample that no candidate spoke for is where its neighbours put it, and as large."""
+    sample, guess = evidence.samples[key], evidence.candidate(key)
+    size = guess.radius / np.sqrt(guess.elongation) - TIGHT * evidence.stride
+    near = np.hypot(sample.centre[0] - guess.u, sample.centre[1] - guess.v) < NEAR_RADII * size + 0.5 * evidence.stride
+    return bool(sample.fitted and near and sample.explained > SURE_EXPLAINED and 1 / SURE_FACTOR < sample.radius / size < SURE_FACTOR)

@@ -1,0 +1,158 @@
+"""Which paths are objects: paths are cut where they turned if that leaves a smoother body, joined where they agree, and doubles dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from .evidence import Evidence
+from .linking import Path
+from .ranking import smoothness_of
+
+LEAST_ROWS = 4
+"""Samples of the shortest piece."""
+RUN_PIECES = 4
+"""Consecutive pieces between turns that are tried together, besides the whole: a bouncing ball is one body."""
+UNFITTED = 0.4
+"""Roundness left to an object that no disc fits: people, hands and flickering edges are in this class, and now and then a box."""
+READING_RADII = 0.15
+"""Scatter in radii of an object's candidates, which are read now with, now without its shadow."""
+SAME_SHARE = 0.5
+"""Paths that lie on each other in this share of the shorter one's frames are one object."""
+JOIN_FRAMES, JOIN_SHARE = 3, 0.7
+"""Two paths are one object if they agree in this share of at least so many frames in which both saw a disc."""
+SAME_SIZE = 1.4
+"""Factor within which the radii before and after a gap agree."""
+JOIN_GAP, JOIN_ENDS = 15, 5
+"""Frames that may lie between the end of one path and its continuation, and discs at either end that one cubic must go through."""
+AGREE_RADII = 0.4
+"""Discs whose centres are within this many radii are the same."""
+
+
+def score_of(path: Path, evidence: Evidence, *, measured: bool) -> float:
+    """How much a path looks like one body, from its discs where most of it has them, otherwise from its candidates.
+
+    ``measured`` says that discs were tried: to have none then speaks against it.
+    """
+    keys = path.rows
+    if len(keys) < LEAST_ROWS:
+        return 0.0
+    seen = len(keys) / (keys[-1][0] - keys[0][0] + 1)
+    contrast = evidence.contrast(keys)
+    known = [evidence.sample(key) for key in keys]
+    t = np.array([s.t for s in known])
+    chosen = [evidence.candidate(key) for key in keys]
+    size = np.array([s.radius if s.fitted else c.radius for s, c in zip(known, chosen, strict=True)])
+    fitted = np.array([s.fitted for s in known])
+    if fitted.mean() > 0.5:
+        centre = np.array([s.centre for s in known])
+        error = float(np.median([np.sqrt(0.5 * np.trace(s.covariance)) for s in known]))
+        return smoothness_of(t, centre, size, float(np.mean([s.explained for s in known])), contrast, error, seen)
+    place = np.array([(c.u, c.v) for c in chosen])
+    shape = float(np.median([c.fill / c.elongation**0.25 for c in chosen]))
+    shape *= UNFITTED if measured else 1.0
+    return smoothness_of(t, place, size, shape, contrast, 0.5 * evidence.stride + READING_RADII * float(np.median(size)), seen)
+
+
+def smoothest_runs(path: Path, evidence: Evidence, *, measured: bool) -> list[Path]:
+    """A path cut at some of its turns, so that the best piece is as good as can be, then the best of what is left on either side."""
+    rows = np.array([a for a, _ in path.rows])
+    cuts = sorted({0, len(rows), *(int(x) for x in np.searchsorted(rows, path.turns))})
+    if len(rows) < LEAST_ROWS:
+        return []
+    if len(cuts) == 2:
+        return [path]
+    pieces = len(cuts) - 1
+    spans = [(i, j) for i in range(pieces) for j in range(i + 1, min(i + RUN_PIECES, pieces) + 1)] + [(0, pieces)]
+    scored = [(score_of(_part(path, cuts[i], cuts[j]), evidence, measured=measured), cuts[j] - cuts[i], cuts[i], cuts[j]) for i, j in spans if cuts[j] - cuts[i] >= LEAST_ROWS]
+    if not scored:
+        return []
+    _, _, start, stop = max(scored)
+    sides = [part for part in (_part(path, 0, start), _part(path, stop, len(rows))) if part.rows]
+    return [_part(path, start, stop), *(run for side in sides for run in smoothest_runs(side, evidence, measured=measured))]
+
+
+def distinct_paths(paths: Iterable[Path], evidence: Evidence, most: int) -> list[Path]:
+    """Of paths that run on top of each other the first, ``most`` at most."""
+    kept: list[dict[int, int]] = []
+    out: list[Path] = []
+    for path in paths:
+        own = dict(path.rows)
+        if all(_overlap(own, other, evidence) < SAME_SHARE for other in kept):
+            kept.append(own)
+            out.append(path)
+            if len(out) >= most:
+                break
+    return out
+
+
+def completed_path(path: Path, evidence: Evidence) -> Path:
+    """The path with the samples that were found around its own, also in place of candidates in the same frames that no disc was found in."""
+    rows = dict(path.rows)
+    for key in path.rows:
+        for row, column in evidence.added.get(key, ()):
+            if row not in rows or not evidence.fitted((row, rows[row])):
+                rows[row] = column
+    return replace(path, rows=sorted(rows.items()))
+
+
+def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
+    """Paths with those added that agree with them where both saw a disc, or go on where they end: two readings, or a gap."""
+    out: list[Path] = []
+    for path in paths:
+        own = _discs(path, evidence)
+        for n, other in enumerate(out):
+            its = _discs(other, evidence)
+            if _agree(own, its, evidence) or _continue(own, its, evidence) or _continue(its, own, evidence):
+                rows = own | {a: b for a, b in other.rows if a in its or a not in own}
+                out[n] = replace(other, rows=sorted(rows.items()), turns=tuple(sorted({*other.turns, *path.turns})))
+                break
+        else:
+            out.append(path)
+    return out
+
+
+def _part(path: Path, start: int, stop: int) -> Path:
+    rows = path.rows[start:stop]
+    return replace(path, rows=rows, turns=tuple(x for x in path.turns if rows and rows[0][0] < x <= rows[-1][0]))
+
+
+def _overlap(own: dict[int, int], other: dict[int, int], evidence: Evidence) -> float:
+    """Share of the shorter path's frames in which the two are within a radius of each other."""
+    near = 0
+    for row in own.keys() & other.keys():
+        a, b = evidence.sample((row, own[row])), evidence.sample((row, other[row]))
+        reach = max(evidence.candidate((row, own[row])).radius, evidence.candidate((row, other[row])).radius)
+        near += bool(np.hypot(*(a.centre - b.centre)) < reach)
+    return near / min(len(own), len(other))
+
+
+def _discs(path: Path, evidence: Evidence) -> dict[int, int]:
+    return {a: b for a, b in path.rows if evidence.fitted((a, b))}
+
+
+def _agree(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
+    common = own.keys() & its.keys()
+    if len(common) < JOIN_FRAMES:
+        return False
+    pairs = [(evidence.samples[(k, own[k])], evidence.samples[(k, its[k])]) for k in common]
+    same = sum(np.hypot(*(a.centre - b.centre)) < AGREE_RADII * b.radius + 0.5 for a, b in pairs)
+    return bool(same >= JOIN_SHARE * len(common))
+
+
+def _continue(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
+    """Whether the second path goes on where the first ends."""
+    if len(own) < JOIN_ENDS or len(its) < JOIN_ENDS or not 0 < min(its) - max(own) <= JOIN_GAP:
+        return False
+    rows = [*sorted(own.items())[-JOIN_ENDS:], *sorted(its.items())[:JOIN_ENDS]]
+    discs = [evidence.samples[key] for key in rows]
+    at = np.array([a for a, _ in rows], float)
+    basis = np.vander((at - at.mean()) / np.ptp(at), 4)
+    centre = np.array([d.centre for d in discs])
+    off = centre - basis @ np.linalg.lstsq(basis, centre, rcond=None)[0]
+    radius = np.array([d.radius for d in discs])
+    before, after = float(np.median(radius[:JOIN_ENDS])), float(np.median(radius[JOIN_ENDS:]))
+    close = np.sqrt((off**2).sum(axis=1).mean()) < AGREE_RADII * 0.5 * (before + after)
+    return bool(close and 1 / SAME_SIZE < before / after < SAME_SIZE)
