@@ -13,7 +13,7 @@ from newtonscheme.estimation.forecasting import centre_sigma, discrepancy_sigma,
 from newtonscheme.physics.models import PATTERNS
 from newtonscheme.types import Fit, Forecast
 
-SEEDS = {"free_fall": range(60), "pendulum": range(10), "curving_ball": range(12)}
+SEEDS = {"free_fall": range(60), "pendulum": range(7), "curving_ball": range(10)}
 MANY_SEEDS = {"free_fall": range(150), "pendulum": range(60), "curving_ball": range(80)}
 
 

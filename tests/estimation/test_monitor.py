@@ -70,7 +70,7 @@ def test_a_step_leaves_the_monitor_that_it_was_given_as_it_was() -> None:
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_samples_of_an_unbroken_motion_are_in_line(pattern: str) -> None:
     rung = 0
-    for seed in range(12 if pattern == "free_fall" else 5):
+    for seed in range(12 if pattern == "free_fall" else 4):
         filmed, fit = fitted(pattern, seed)
         _, alarms = watch(fit, filmed.rest)
         rung += bool(np.any(alarms))
