@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Bools, Floats
+from ..types import Bools, Floats, Ints
 from .background import spread_indices
 from .detection import Candidate
 from .footage import Stretch
@@ -31,8 +31,8 @@ GOOD_EXPLAINED = 0.6
 """Share of the departure from the background that a believable disc accounts for; a hand's best disc stays below."""
 MAX_SHIFT_RADII = 1.0
 """A fit that ends further than this (besides two detection pixels) from its candidate found something else."""
-RADIUS_RANGE = 1.8
-"""A fitted radius within this factor of the path's is the same object."""
+RADIUS_RANGE = 3.0
+"""A fitted radius within this factor of the path's may be the same object, nearer or further away."""
 NEIGHBOURS = 3
 """Good samples on each side that say where a failed one should be."""
 LEAST_RADIUS_PX = 0.8
@@ -43,6 +43,12 @@ STREAK_MIN_RADIUS = 3.0
 """Pixels: of a smaller disc a streak cannot be told from a highlight."""
 STREAK_START = (0.15, 1.0)
 """Exposure in shares of the frame time that a streak fit starts from, least and most: indoor phone footage lies between these."""
+STRAY_LOG_RADIUS = 0.06
+"""A radius off its neighbours' by this share may be a fit that settled on something else as well."""
+STRAY_RADII = 0.15
+"""So may a centre off the smooth course of its neighbours by this many radii."""
+EXPLAINED_TOLERANCE = 0.03
+"""A fit that explains this much less is still as good."""
 STREAK_LEAST_PX, STREAK_LEAST_RADII = 1.0, 0.1
 """Streaks shorter than this (median) are the edges' softness."""
 SHARP_PX = 0.8
@@ -76,8 +82,8 @@ class Samples:
     fitted: Bools
 
 
-def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[Candidate]) -> Samples:
-    """Fit discs to one object's candidates in frames ``rows`` of a stretch."""
+def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> Samples:
+    """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
     channel = _best_channel(stretch, rows, candidates, place, size)
@@ -85,39 +91,43 @@ def measure_samples(stretch: Stretch, rows: Sequence[int], candidates: Sequence[
     good = _believable(samples, place, size, stretch.stride)
     if good.any() and not good.all():
         again = np.flatnonzero(~good)
-        centre, radius = _expected(np.array(rows), samples, good, again, place, size)
-        retried = _fit(stretch, [rows[k] for k in again], centre, radius, channel, None)
+        centre, radius = _expected(rows, samples, good, again, place, size)
+        retried = _fit(stretch, rows[again], centre, radius, channel, None)
         fine = _believable(retried, centre, radius, stretch.stride)
         samples = _replace(samples, again[fine], retried, fine)
         good[again[fine]] = True
+    samples = _without_strays(stretch, rows, samples, good, channel)
     if good.sum() >= 3:
-        motion = _motion(np.array(rows)[good], samples.centre_px[good])
-        samples = _with_streaks(stretch, np.array(rows), samples, good, motion, _lengths(candidates), channel)
-    radius = np.median(samples.radius_px[good]) if good.any() else np.nan
-    good &= (samples.radius_px < RADIUS_RANGE**2 * radius) & (samples.radius_px > radius / RADIUS_RANGE**2) if good.any() else good
+        motion = _motion(rows[good], samples.centre_px[good])
+        samples = _with_streaks(stretch, rows, samples, good, motion, _lengths(candidates), channel)
+    if good.any():
+        usual = float(np.median(samples.radius_px[good]))
+        good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def _best_channel(stretch: Stretch, rows: Sequence[int], candidates: Sequence[Candidate], place: Floats, size: Floats) -> int:
+def _best_channel(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> int:
     """0 luma, 1 or 2 a chroma plane: colour only where brightness does not make a disc and colour does, tried on a few samples."""
     departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
     strongest = int(np.argmax(departure[1:])) + 1
     if departure[strongest] < max(CHROMA_WORTH * departure[0], CHROMA_FLOOR):
         return 0
     pick = spread_indices(len(rows), TRIAL_SAMPLES)
-    trial = [_fit(stretch, [rows[k] for k in pick], place[pick], size[pick], channel, None) for channel in (0, strongest)]
+    trial = [_fit(stretch, rows[pick], place[pick], size[pick], channel, None) for channel in (0, strongest)]
     quality = [float(np.mean(np.where(_believable(t, place[pick], size[pick], stretch.stride), t.explained, 0.0))) for t in trial]
     return strongest if quality[1] > quality[0] + CHROMA_ADVANTAGE else 0
 
 
-def _motion(rows: Floats, place: Floats) -> Floats:
+def _motion(rows: Ints, place: Floats) -> Floats:
     """(n, 2) displacement in one frame at each sample, by central differences."""
     if len(rows) < 2:
         return np.zeros((len(rows), 2))
     return np.gradient(place, rows.astype(float), axis=0)
 
 
-def _fit(stretch: Stretch, rows: Sequence[int], centre: Floats, radius: Floats, channel: int, streak: Floats | None, softness: Floats | None = None) -> Samples:
+def _fit(
+    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, channel: int, streak: Floats | None, softness: Floats | None = None
+) -> Samples:
     """Discs of any size, in batches of one window size."""
     n = len(rows)
     length = np.zeros(n) if streak is None else np.hypot(streak[:, 0], streak[:, 1])
@@ -130,7 +140,7 @@ def _fit(stretch: Stretch, rows: Sequence[int], centre: Floats, radius: Floats, 
         for start in range(0, len(members), BATCH):
             batch = members[start : start + BATCH]
             corner = np.round(centre[batch] - thin * (side - 1) / 2).astype(int)
-            images = np.stack([stretch.window(rows[k], x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
+            images = np.stack([stretch.window(int(rows[k]), x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
             stills = np.stack([stretch.still(x, y, side * thin, channel)[::thin, ::thin] for x, y in corner])
             discs = fit_discs(
                 images,
@@ -164,7 +174,7 @@ def _blank(n: int) -> Samples:
     )
 
 
-def _replace(samples: Samples, at: Floats, other: Samples, chosen: Bools) -> Samples:
+def _replace(samples: Samples, at: Ints, other: Samples, chosen: Bools) -> Samples:
     """``samples`` with rows ``at`` taken from the ``chosen`` rows of another."""
     fields = [getattr(samples, name).copy() for name in Samples.__slots__]
     for own, name in zip(fields, Samples.__slots__, strict=True):
@@ -174,12 +184,12 @@ def _replace(samples: Samples, at: Floats, other: Samples, chosen: Bools) -> Sam
 
 def _believable(samples: Samples, centre: Floats, radius: Floats, stride: int) -> Bools:
     shift = np.hypot(*(samples.centre_px - centre).T)
-    settled = (shift < MAX_SHIFT_RADII * radius + 2 * stride) & (samples.radius_px < 2 * radius + stride) & (samples.radius_px > 0.4 * radius - 0.5 * stride)
-    settled &= samples.radius_px > LEAST_RADIUS_PX
+    fits = (samples.radius_px < 2 * radius + stride) & (samples.radius_px > np.maximum(0.4 * radius - 0.5 * stride, LEAST_RADIUS_PX))
+    settled = fits & (shift < MAX_SHIFT_RADII * radius + 2 * stride)
     return settled & (samples.explained > GOOD_EXPLAINED) & np.isfinite(samples.radius_sigma_px)
 
 
-def _expected(rows: Floats, samples: Samples, good: Bools, again: Floats, place: Floats, size: Floats) -> tuple[Floats, Floats]:
+def _expected(rows: Ints, samples: Samples, good: Bools, again: Ints, place: Floats, size: Floats) -> tuple[Floats, Floats]:
     """Where failed samples should be: a straight line or parabola through their good neighbours in time, if those are near."""
     centre, radius = place[again].copy(), size[again].copy()
     fine = np.flatnonzero(good)
@@ -203,7 +213,47 @@ def _lengths(candidates: Sequence[Candidate]) -> Floats:
     return np.array([c.radius for c in candidates]) / np.sqrt(elongation) * np.sqrt(3 * np.maximum(elongation**2 - 1, 0))
 
 
-def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools, motion: Floats, length: Floats, channel: int) -> Samples:
+def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, channel: int) -> Samples:
+    """Samples whose radius or place differs from their neighbours' are fitted again from where the neighbours put them; the more usual fit stays."""
+    fine = np.flatnonzero(good)
+    if len(fine) < 2 * NEIGHBOURS:
+        return samples
+    radius = samples.radius_px[fine]
+    padded = np.pad(radius, NEIGHBOURS, mode="reflect")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1), axis=1)
+    off = np.abs(np.log(radius / usual))
+    stray = (off > STRAY_LOG_RADIUS) | (_kinks(samples.centre_px[fine]) > STRAY_RADII * radius)
+    if not stray.any() or stray.mean() > 0.5:
+        return samples
+    steady, again = np.zeros(len(good), bool), fine[stray]
+    steady[fine[~stray]] = True
+    centre, _ = _expected(rows, samples, steady, again, samples.centre_px, samples.radius_px)
+    streak = _usual_streaks(rows, samples, steady, again)
+    softness = samples.softness_px[again] if streak is None else np.full(len(again), SHARP_PX)
+    retried = _fit(stretch, rows[again], centre, usual[stray], channel, streak, softness)
+    closer = np.abs(np.log(retried.radius_px / usual[stray])) < off[stray]
+    closer |= np.hypot(*(retried.centre_px - centre).T) < np.hypot(*(samples.centre_px[again] - centre).T)
+    better = closer & (retried.explained > samples.explained[again] - EXPLAINED_TOLERANCE)
+    return _replace(samples, again[better], retried, better)
+
+
+def _kinks(centre: Floats) -> Floats:
+    """(n,) how far each sample lies from the cubic through its two neighbours on either side."""
+    kink = np.zeros(len(centre))
+    middle = centre[2:-2] - (4 * (centre[1:-3] + centre[3:-1]) - centre[:-4] - centre[4:]) / 6
+    kink[2:-2] = np.hypot(middle[:, 0], middle[:, 1])
+    return kink
+
+
+def _usual_streaks(rows: Ints, samples: Samples, steady: Bools, again: Ints) -> Floats | None:
+    """Streaks of the steady samples at the times of others; None where most have none."""
+    clear = np.flatnonzero(steady & (np.hypot(*samples.streak_px.T) > 0))
+    if len(clear) < 0.5 * steady.sum():
+        return None
+    return np.stack([np.interp(rows[again], rows[clear], samples.streak_px[clear, axis]) for axis in (0, 1)], axis=1)
+
+
+def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, channel: int) -> Samples:
     """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
     speed = np.hypot(motion[:, 0], motion[:, 1])
     radius = samples.radius_px[good]
@@ -214,13 +264,13 @@ def _with_streaks(stretch: Stretch, rows: Floats, samples: Samples, good: Bools,
     softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
     share = np.clip(length[at] / speed[fast], *STREAK_START)
     radius = np.full(len(at), float(np.median(samples.radius_px[good])))
-    streaked = _fit(stretch, [int(rows[k]) for k in at], samples.centre_px[at], radius, channel, share[:, None] * motion[fast], softness)
-    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride) & (streaked.explained >= samples.explained[at] - 0.02)
+    streaked = _fit(stretch, rows[at], samples.centre_px[at], radius, channel, share[:, None] * motion[fast], softness)
+    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride) & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
     clear = streaked.fitted & better
     blurred = np.median(np.hypot(*streaked.streak_px.T)) > STREAK_LEAST_PX + STREAK_LEAST_RADII * np.median(radius)
     if clear.sum() < 0.5 * len(at) or not blurred:
         return samples
-    return _replace(samples, at[clear], streaked, clear)
+    return _without_strays(stretch, rows, _replace(samples, at[clear], streaked, clear), good, channel)
 
 
 def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats, stride: int) -> Samples:

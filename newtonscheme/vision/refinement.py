@@ -31,6 +31,8 @@ FIXED = 1e6
 """Prior precision of a logarithm that is held."""
 CONVERGED_PX, COARSE_CONVERGED_PX = 0.003, 0.1
 """Steps below this end a stage: a fifth of the best precision, or well inside the next stage's reach."""
+STUCK = 10.0
+"""Damping from which a rejected step means that there is no better one."""
 OFFSET_PRIOR = 0.1
 """Sigma, in contrasts, of a change of the background around the object: soft shadows."""
 LOGISTIC_SLOPE = 1.702
@@ -170,12 +172,12 @@ def _iterate(
         attempt = _evaluate(trial, pixels).with_scales(state.scales)
         attempt_cost = attempt.cost + (prior * (trial - prior_mean) ** 2).sum(axis=1)
         better = attempt_cost < cost
-        moved = float(np.abs(np.where(better[:, None], trial - theta, 0.0)[:, :3]).max())
+        settled = np.where(better, np.abs(trial - theta)[:, :3].max(axis=1) < converged_px, damping > STUCK)
         theta = np.where(better[:, None], trial, theta)
         cost = np.where(better, attempt_cost, cost)
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         state = attempt if better.all() else state.where(better, attempt)
-        if moved < converged_px:
+        if settled.all():
             break
     return theta, state.with_noise(np.zeros(len(theta)))
 

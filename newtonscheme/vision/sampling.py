@@ -45,7 +45,7 @@ def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int) ->
 
 
 def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> None:
-    rows = [a - first for a, _ in keys]
+    rows = np.array([a - first for a, _ in keys])
     found = measure_samples(stretch, rows, [evidence.candidate(key) for key in keys])
     for n, key in enumerate(keys):
         evidence.samples[key] = Sample(
@@ -61,13 +61,13 @@ def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> N
         )
     sharpest = np.argsort(found.softness_px + STREAK_BLUR * np.hypot(*found.streak_px.T))
     for n in [n for n in sharpest if found.fitted[n]][:PATCHES]:
-        evidence.patches[keys[n]] = _patch(stretch, rows[n], found.centre_px[n], float(found.radius_px[n]))
+        evidence.patches[keys[n]] = _patch(stretch, int(rows[n]), found.centre_px[n], float(found.radius_px[n]))
 
 
 def _patch(stretch: Stretch, k: int, centre: Floats, radius: float) -> Patch:
     thin = max(1, int(radius // PATCH_RADIUS))
     side = int(np.ceil(2 * radius / thin)) + 4
-    left, top = (int(round(x - thin * (side - 1) / 2)) for x in centre)
+    left, top = (round(float(x) - thin * (side - 1) / 2) for x in centre)
     planes = [stretch.window(k, left, top, side * thin, c)[::thin, ::thin] for c in range(3 if stretch.chroma else 1)]
     return Patch(np.stack(planes, axis=-1), (float(centre[0] - left) / thin, float(centre[1] - top) / thin), radius / thin)
 
