@@ -40,7 +40,7 @@ ANNEALING, MAX_STAGES = 0.2, 9
 NOISE_ROUNDS = 3
 CONVERGED, ROUGHLY = 1e-5, 0.03
 """Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples; and on the way there."""
-HOPELESS = 0.04
+HOPELESS = 0.06
 """rms misfit over extent of the best of three starts beyond which a screening does not look at the rest."""
 MIN_SAMPLES = 5
 """Five centres are ten numbers for the six of a flight: fewer cannot be told from anything."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..physics.models import FORCE_MODELS
-from ..types import Body, Camera, Contact, Fit, Floats, Segment, Track
+from ..types import Body, Bools, Camera, Contact, Fit, Floats, Segment, Track
 from .fitting import MIN_SAMPLES, fit_pattern, restate
 from .monitor import alarm_threshold, first_break, normalised_squares
 from .parameters import Known
@@ -27,12 +27,19 @@ LONGEST_TRIMMED = 24
 """A longer window that does not hold is left to the shorter ones inside it."""
 NOISE_TOLERANCE = 2.5
 """A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
-EXTENT_TOLERANCE = 0.008
+EXTENT_TOLERANCE = 0.005
 """A fit may leave this share of the motion's extent: lens distortion and rolling shutter of ordinary cameras reach half a per cent."""
+HOPELESS_MISFIT = 12.0
+"""A law that leaves this many times what it may is not rescued by a force more: the family is the wrong one."""
 RICHER_GAIN = 1.15
 """A richer pattern of the same family takes over a stretch where it holds for this much longer."""
 RICHER_EVIDENCE = 3.0
 """Or where its log evidence is this much higher: odds of 20 to 1."""
+OUTLIER_SIGMAS = 4.5
+"""Sigmas (of the typical residual) beyond which a sample at an end is not of the motion: 1 in 25,000 by chance in two dimensions."""
+END_SAMPLES = 2
+"""An outlier among the first or last two samples takes the end with it; further in it is an outlier and the robust fit bears it."""
+MAX_SHEDDINGS = 4
 OVERLAP = 0.5
 """Two stretches that share more than this of the shorter one are the same."""
 BORDER_RADII = 1.5
@@ -111,8 +118,10 @@ def _grow_family(track: Track, first: int, last: int, names: Sequence[str], arou
     best: Stretch | None = None
     for name in names:
         seed = (first, last) if best is None else (best.first, best.last)
-        grown = _grow(track, *seed, name, around, floor, None)
+        grown, misfit = _grow(track, *seed, name, around, floor)
         if grown is None:
+            if misfit > HOPELESS_MISFIT:
+                break
             continue
         if best is None or grown.last - grown.first >= RICHER_GAIN * (best.last - best.first):
             best = grown
@@ -121,23 +130,55 @@ def _grow_family(track: Track, first: int, last: int, names: Sequence[str], arou
     return best
 
 
-def _grow(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats, near: Fit | None) -> Stretch | None:
-    """Fit, check the neighbours, let them join, fit again; until neither side moves."""
-    fit = _fit_rows(track, first, last, pattern, around, near)
-    if not holds(fit, floor[first:last]):
-        first, last, fit = _trim(track, first, last, pattern, around, floor)
-        if fit is None:
-            return None
+def _grow(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[Stretch | None, float]:
+    """Fit, check the neighbours, let them join, fit again; until neither side moves. None, and by how much it misfits, where it never held."""
+    fit = _fit_rows(track, first, last, pattern, around, None)
+    misfit = misfit_ratio(fit, floor[first:last])
+    if misfit > 1.0:
+        first, last, trimmed = _trim(track, first, last, pattern, around, floor)
+        if trimmed is None:
+            return None, misfit
+        fit = trimmed
     while True:
         before, after = _joining(track, first, last, fit, around.known)
         if before == 0 and after == 0:
-            return Stretch(first, last, fit)
-        wider = _fit_rows(track, first - before, last + after, pattern, around, fit if before == 0 else None)
-        if not holds(wider, floor[first - before : last + after]):
+            break
+        wider: Fit | None = _fit_rows(track, first - before, last + after, pattern, around, fit if before == 0 else None)
+        if wider is None or misfit_ratio(wider, floor[first - before : last + after]) > 1.0:
             wider, before, after = _join_less(track, first, last, before, after, pattern, around, floor)
             if wider is None:
-                return Stretch(first, last, fit)
+                break
         first, last, fit = first - before, last + after, wider
+    return _shed(track, first, last, fit, pattern, around, floor), 0.0
+
+
+def _shed(track: Track, first: int, last: int, fit: Fit, pattern: str, around: Surroundings, floor: Floats) -> Stretch:
+    """The stretch without the samples at its ends that are out of line with the rest: a hand, a contact, a half-seen disc at the border."""
+    for _ in range(MAX_SHEDDINGS):
+        out = _outliers(fit)
+        head, tail = _run_of_ends(out), _run_of_ends(out[::-1])
+        if head + tail == 0 or len(out) - head - tail < MIN_SAMPLES:
+            break
+        narrower = _fit_rows(track, first + head, last - tail, pattern, around, fit if head == 0 else None)
+        if misfit_ratio(narrower, floor[first + head : last - tail]) > 1.0:
+            break
+        first, last, fit = first + head, last - tail, narrower
+    return Stretch(first, last, fit)
+
+
+def _outliers(fit: Fit) -> Bools:
+    """(n,) samples whose residual is out of line with the typical one."""
+    square = np.einsum("ni,ni->n", fit.residuals[:, :2], np.linalg.solve(fit.track.covariance_px, fit.residuals[:, :2, None])[..., 0])
+    typical = max(float(np.median(square)) / 1.386, 1.0)
+    return square > OUTLIER_SIGMAS**2 * typical
+
+
+def _run_of_ends(out: Bools) -> int:
+    """How many samples to leave out at the start: up to the last of the outliers that are among the first few."""
+    head = 0
+    while np.any(out[head : head + END_SAMPLES]):
+        head += int(np.flatnonzero(out[head : head + END_SAMPLES])[-1]) + 1
+    return head
 
 
 def _trim(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[int, int, Fit | None]:
@@ -149,7 +190,7 @@ def _trim(track: Track, first: int, last: int, pattern: str, around: Surrounding
     for a in (first, last - half, first + (length - half) // 2):
         if half < length and a + half <= last:
             fit = _fit_rows(track, a, a + half, pattern, around, None)
-            if holds(fit, floor[a : a + half]):
+            if misfit_ratio(fit, floor[a : a + half]) <= 1.0:
                 return a, a + half, fit
     return first, last, None
 
@@ -161,7 +202,7 @@ def _join_less(
     while before + after > 1:
         before, after = before // 2, after // 2
         wider = _fit_rows(track, first - before, last + after, pattern, around, None)
-        if before + after > 0 and holds(wider, floor[first - before : last + after]):
+        if before + after > 0 and misfit_ratio(wider, floor[first - before : last + after]) <= 1.0:
             return wider, before, after
     return None, 0, 0
 
@@ -187,19 +228,19 @@ def _fit_rows(track: Track, first: int, last: int, pattern: str, around: Surroun
     return fit_pattern(rows, pattern, camera=around.camera, body=around.body, known=around.known, near=near, screening=True)
 
 
-def holds(fit: Fit, floor: Floats) -> bool:
-    """Whether a fit explains its rows: it succeeded, and leaves no more than the noise or a small share of the motion's extent.
+def misfit_ratio(fit: Fit, floor: Floats) -> float:
+    """What a fit leaves over what it may leave (at most 1 where it holds): the noise, or a small share of the motion's extent.
 
-    ``floor`` (n,) px is each row's noise as its neighbours show it.
+    ``floor`` (n,) px is each row's noise as its neighbours show it. A fit that failed misfits without bound.
     """
     if not fit.success:
-        return False
-    square = np.sum(fit.residuals[:, :2] ** 2, axis=1) * 0.5
+        return np.inf
+    square = 0.5 * np.sum(fit.residuals[:, :2] ** 2, axis=1)
     typical = float(np.sqrt(np.median(square) / 0.69))
     extent = float(np.hypot(*np.ptp(fit.track.centre_px, axis=0)))
     allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent)
-    worst = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
-    return typical <= allowed and worst <= 1.5 * allowed
+    most = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
+    return max(typical, most / 1.5) / allowed
 
 
 def local_noise(track: Track) -> Floats:

@@ -82,7 +82,7 @@ def smooth_misfit(fit: Fit) -> tuple[float, float]:
 
     The noise is what the residuals' own fast part shows: second differences of neighbours.
     """
-    residual, n = fit.residuals[:, :2], len(fit.track)
+    residual, n = _tame_residuals(fit), len(fit.track)
     degree = int(min(12, max(2, n // 3)))
     basis = np.linalg.qr(np.polynomial.legendre.legvander(_unit_time(fit.track), degree))[0]
     smooth = basis @ (basis.T @ residual)
@@ -92,6 +92,11 @@ def smooth_misfit(fit: Fit) -> tuple[float, float]:
     excess = float(np.sum(smooth**2)) / noise**2 - free
     power = max(float(np.sum(smooth**2)) - free * noise**2, 0.0)
     return math.sqrt(power / (2 * n)), excess / math.sqrt(2.0 * free)
+
+
+def _tame_residuals(fit: Fit) -> Floats:
+    """(n, 2) px residuals in which an outlier weighs what the robust fit let it weigh."""
+    return fit.residuals[:, :2] * np.minimum(fit.weights[:, :1], 1.0)
 
 
 def _unit_time(track: Track) -> Floats:
@@ -211,7 +216,7 @@ def _generalised_residuals(problem: Problem, fit: Fit, p: dict[str, float], stat
     inverse = np.linalg.pinv(jacobian, rcond=0.05)
     noise = fit.noise.scale * float(np.median(fit.track.sigma_px)) * math.sqrt((1 + fit.noise.correlation) / (1 - fit.noise.correlation))
     sigma = noise * np.sqrt(np.median(np.sum(inverse**2, axis=2), axis=0))
-    return np.einsum("nij,nj->ni", inverse, fit.residuals[:, :2]), sigma
+    return np.einsum("nij,nj->ni", inverse, _tame_residuals(fit)), sigma
 
 
 def _balance(problem: Problem, name: str, states: Floats, shift: Floats, shift_sigma: Floats, p: dict[str, float]) -> Charge:

@@ -13,8 +13,8 @@ STEPS_PER_TIME_SCALE = 7.0
 """RK4's relative frequency error is (h w)^4 / 120: at h = 1/(7 w) that is 3.5e-6, ten times under the best clip's noise."""
 MAX_STEPS = 20_000
 """Beyond this a coarse grid is no longer coarse: the caller's parameters have left the physical region."""
-STEPS_PER_SAMPLE = 12
-"""A camera that takes four frames a period is served by 12 steps for each; parameters that ask for more are not seen by it anyway."""
+STEPS_PER_SAMPLE = 4
+"""A camera that takes a dozen frames a period is served by four steps for each; parameters that ask for more are not seen by it anyway."""
 RELATIVE_TOLERANCE = 1e-10
 ABSOLUTE_TOLERANCE = 1e-12
 
