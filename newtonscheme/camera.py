@@ -90,13 +90,25 @@ def project(
 
 
 def _distort(camera: Camera, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """OpenCV's radial and tangential model on normalised coordinates (y down)."""
+    """OpenCV's radial and tangential model on normalised coordinates (y down).
+
+    Beyond the radius where the radial model folds back, the picture goes on growing in proportion: what left it does not come back.
+    """
     if not any(camera.distortion):
         return x, y
     k1, k2, p1, p2, k3 = (*camera.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
     r2 = x * x + y * y
-    radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    inner = np.minimum(r2, _fold_radius_squared(k1, k2, k3))
+    radial = 1.0 + inner * (k1 + inner * (k2 + inner * k3))
+    p1, p2 = np.where(inner < r2, 0.0, p1), np.where(inner < r2, 0.0, p2)
     return x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+
+
+def _fold_radius_squared(k1: float, k2: float, k3: float) -> float:
+    """r^2 at which d(r + k1 r^3 + k2 r^5 + k3 r^7)/dr first vanishes; inf where it never does."""
+    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+    real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return float(np.min(real)) if len(real) else np.inf
 
 
 def _undistort(camera: Camera, x: Floats | float, y: Floats | float) -> tuple[Floats, Floats]:

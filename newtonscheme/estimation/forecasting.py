@@ -17,8 +17,9 @@ from .parameters import Known, Problem, predict_image, see, unpack
 
 LEAVES_BY_RADII = 1.0
 """A body has left the picture when its whole disc has."""
-BAND_STEP_SIGMAS = 0.5
-"""Finite differences of the band span half a sigma: wide enough to feel the curvature that the covariance really covers."""
+BAND_STEP_SIGMAS = 0.01
+"""Finite differences of the band span a hundredth of a sigma: wider ones leave the curved valley of what the data allow, and a pendulum's
+band comes out ten times too wide."""
 
 
 def forecast_fit(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..camera import assume_camera, table_camera
+from ..camera import PITCH_SIGMA, ROLL_SIGMA, assume_camera, table_camera
 from ..physics.air import air_density
 from ..physics.gravity import gravity_at
 from ..quantities import parse_quantity
@@ -59,5 +59,5 @@ def choose_camera(options: Options, size_px: tuple[int, int] | None, *, table: b
     if options.camera is not None:
         from ..vision.calibration import read_camera
 
-        return read_camera(options.camera, size_px)
+        return replace(read_camera(options.camera, size_px), pitch_sigma=float(PITCH_SIGMA), roll_sigma=float(ROLL_SIGMA))
     return assume_camera(*size_px, fov_deg=options.fov)

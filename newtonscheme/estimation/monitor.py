@@ -52,7 +52,7 @@ def start(fit: Fit, known: Known) -> Monitor:
 def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
     """Check one sample (a track of one row); returns the monitor that remembers it and the innovation."""
     residual, covariance = innovations(monitor.problem, monitor.fit, sample)
-    square = float(residual[0] @ np.linalg.solve(covariance[0], residual[0]))
+    square = float(_squares(residual, covariance)[0])
     out = square > monitor.threshold
     recent = (*monitor.recent, out)[-WINDOW:]
     alarm = out and sum(recent) >= WINDOW_OUT
@@ -70,8 +70,15 @@ def innovations(problem: Problem, fit: Fit, samples: Track) -> tuple[Floats, Flo
 
 def normalised_squares(problem: Problem, fit: Fit, samples: Track) -> Floats:
     """(n,) r' S^-1 r of each sample."""
-    residual, covariance = innovations(problem, fit, samples)
-    return np.einsum("ni,ni->n", residual, np.linalg.solve(covariance, residual[..., None])[..., 0])
+    return _squares(*innovations(problem, fit, samples))
+
+
+def _squares(residual: Floats, covariance: Floats) -> Floats:
+    """r' S^-1 r; infinite (out of line) where the fit predicts nothing finite there."""
+    a, b, d = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+    with np.errstate(all="ignore"):
+        square = (d * residual[:, 0] ** 2 - 2 * b * residual[:, 0] * residual[:, 1] + a * residual[:, 1] ** 2) / (a * d - b * b)
+    return np.where(np.isfinite(square) & (square >= 0), square, np.inf)
 
 
 def alarm_threshold(dof: float) -> float:

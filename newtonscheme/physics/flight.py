@@ -18,6 +18,8 @@ STATE = ("x", "y", "z", "vx", "vy", "vz")
 MIN_ACCELERATION_SHARE = 0.02
 """A start needs a depth: where a track hardly accelerates, gravity is taken to have bent it by this share of its length at least."""
 
+SHORTEST_TURN = 0.1
+"""s: the air turns no ball by a radian faster (a table tennis smash takes 0.25 s); parameters that ask for it are not a flight's."""
 MIN_SIZES = 4
 """Fewer apparent sizes do not show a trend."""
 MAX_APPROACH = 1.5
@@ -83,7 +85,7 @@ def flight_time_scale(p: Values) -> Floats:
     """(...,) s: the time in which drag or lift turns the velocity by a radian; without air a parabola, which RK4 solves exactly."""
     speed = np.sqrt(np.asarray(p["vx"]) ** 2 + np.asarray(p["vy"]) ** 2 + np.asarray(p["vz"]) ** 2) + 5.0
     lift = sum(np.abs(np.asarray(p.get(name, 0.0))) for name in ("lift_x", "lift_y", "lift_z"))
-    return np.asarray(1.0 / (drag_length(p) * (np.abs(p["drag_coefficient"]) + lift) * speed + 0.2))
+    return np.maximum(1.0 / (drag_length(p) * (np.abs(p["drag_coefficient"]) + lift) * speed + 0.2), SHORTEST_TURN)
 
 
 FLIGHT_SYMMETRIES = (

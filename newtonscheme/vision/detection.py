@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from ..types import Bytes, Floats
+from ..types import Bytes, Ints
 from .background import Background, foreground, smooth
+
+Singles = NDArray[np.float32]
 
 MIN_AREA = 4
 """Detection pixels: below this a region is noise that passed the threshold."""
@@ -28,6 +32,16 @@ ROUND_ELONGATION = 1.6
 """Regions longer than this may be two objects in touch and are also read as such."""
 MIN_SPLIT_AREA = 30
 """Detection pixels: smaller regions have no parts that could be told apart."""
+LARGE_AREA = 4000
+"""Detection pixels: a larger region (a person) is read on every second (third, ...) pixel only."""
+LARGE_RADIUS = 20.0
+"""Region pixels beyond which size makes a candidate no stronger."""
+LEAST_DISC, LEAST_DISC_SHARE, DISC_SPACING = 1.5, 0.3, 1.3
+"""Least inscribed radius in region pixels and in shares of the largest, and the radii around it in which no other is looked for."""
+LEAST_DEPARTURE = 6.0
+"""Grey levels of a channel that can tell parts apart."""
+WHOLE_SHARE = 0.9
+"""A part with more of the region than this is the region."""
 DISCS_IN_REGION = 3
 """Largest inscribed discs that are kept of a region which is not compact."""
 SPLIT_SHARE = 0.45
@@ -43,8 +57,8 @@ class Candidate:
     """A possible object in one frame, in full-resolution pixels.
 
     ``departure`` (3,) is the mean signed difference from the background in luma and the two chroma planes, ``contrast`` its root mean
-    square over pixels and planes (a two-coloured ball departs both ways); ``fill`` and ``elongation`` describe its shape; ``axis`` (2,) is the unit vector of its long axis; ``part`` marks a reading of less than its
-    whole region.
+    square over pixels and planes (a two-coloured ball departs both ways); ``fill`` and ``elongation`` describe its shape; ``axis`` (2,)
+    is the unit vector of its long axis; ``part`` marks a reading of less than its whole region.
     """
 
     u: float
@@ -68,141 +82,165 @@ def find_candidates(
     if roi is not None:
         mask = _inside(mask, roi, stride)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    boxes = [cv2.boundingRect(c) for c in contours]
-    large = sorted((k for k in range(len(boxes)) if boxes[k][2] * boxes[k][3] >= MIN_AREA), key=lambda k: -boxes[k][2] * boxes[k][3])
+    boxed = [(cv2.boundingRect(contour), contour) for contour in contours]
+    large = sorted((pair for pair in boxed if pair[0][2] * pair[0][3] >= MIN_AREA), key=lambda pair: -pair[0][2] * pair[0][3])
     found: list[Candidate] = []
-    for k in large[:MAX_REGIONS]:
-        found += _read_region(contours[k], boxes[k], luma, chroma, background, stride)
+    for (x, y, w, h), contour in large[:MAX_REGIONS]:
+        region = _cut_region(np.asarray(contour), (x, y, w, h), luma, chroma, background, stride)
+        if region is not None:
+            found += _readings(region)
     found.sort(key=lambda c: -c.strength)
     return _without_doubles(found)[:MAX_CANDIDATES]
 
 
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A foreground region: its mask (h, w) of zeros and ones, the departures from the background (h, w, c) in luma and chroma, the place
+    of its first pixel and the distance between its pixels, both in full-resolution pixels.
+    """
+
+    mask: Bytes
+    departures: Singles
+    origin: tuple[float, float]
+    step: int
+
+
 def _inside(mask: Bytes, roi: tuple[int, int, int, int], stride: int) -> Bytes:
-    u, v, w, h = (int(round(x / stride)) for x in roi)
+    u, v, w, h = (round(x / stride) for x in roi)
     kept = np.zeros_like(mask)
     box = np.s_[max(v, 0) : max(v + h, 0), max(u, 0) : max(u + w, 0)]
     kept[box] = mask[box]
     return kept
 
 
-def _read_region(contour: Bytes, box: tuple[int, int, int, int], luma: Bytes, chroma: Bytes | None, background: Background, stride: int) -> list[Candidate]:
-    """All readings of one foreground region."""
+def _cut_region(
+    contour: NDArray[Any], box: tuple[int, int, int, int], luma: Bytes, chroma: Bytes | None, background: Background, stride: int
+) -> _Region | None:
+    """The region inside a contour, thinned when it is large; None when it is too small."""
     x, y, w, h = box
-    region = np.zeros((h, w), np.uint8)
-    cv2.drawContours(region, [contour], -1, 1, -1, offset=(-x, -y))
-    area = int(np.count_nonzero(region))
+    mask = np.zeros((h, w), np.uint8)
+    cv2.drawContours(mask, [contour], -1, 1, -1, offset=(-x, -y))
+    area = int(np.count_nonzero(mask))
     if area < MIN_AREA:
-        return []
-    departures = _departures(luma, chroma, background, x, y, w, h)
-    whole = _describe(region, departures, (x, y), stride, part=False)
-    readings = [whole]
-    if area >= MIN_SPLIT_AREA and (whole.fill < COMPACT_FILL or whole.elongation > ROUND_ELONGATION):
-        readings += _inscribed_discs(region, departures, (x, y), stride)
-        readings += _parts_of_one_colour(region, departures, (x, y), stride)
-    return readings
+        return None
+    thin = max(1, int(np.sqrt(area / LARGE_AREA)))
+    rows, columns = np.arange(y, y + h, thin), np.arange(x, x + w, thin)
+    departures = [_departure(luma, background.luma, rows, columns)]
+    if chroma is not None and background.chroma is not None:
+        rows, columns = np.minimum(rows // 2, chroma.shape[0] - 1), np.minimum(columns // 2, chroma.shape[1] - 1)
+        departures.append(_departure(chroma, background.chroma, rows, columns))
+    shift = (stride - 1) // 2
+    return _Region(np.ascontiguousarray(mask[::thin, ::thin]), np.dstack(departures), (x * stride + shift, y * stride + shift), thin * stride)
 
 
-def _departures(luma: Bytes, chroma: Bytes | None, background: Background, x: int, y: int, w: int, h: int) -> Floats:
-    """(h, w, c) signed differences from the background inside a box, c = 1 or 3."""
-    box = np.s_[y : y + h, x : x + w]
-    difference = np.subtract(luma[box], background.luma[box], dtype=np.int16)
-    if chroma is None or background.chroma is None:
-        return difference[..., None].astype(np.float32)
-    rows, columns = np.minimum(np.arange(y, y + h) // 2, chroma.shape[0] - 1), np.minimum(np.arange(x, x + w) // 2, chroma.shape[1] - 1)
-    half = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    tint = np.subtract(chroma[half], background.chroma[half], dtype=np.int16)[rows - rows[0]][:, columns - columns[0]]
-    return np.dstack([difference, tint]).astype(np.float32)
+def _departure(image: Bytes, still: Bytes, rows: Ints, columns: Ints) -> Singles:
+    """Signed differences from the background in some rows and columns."""
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    difference = np.subtract(image[box], still[box], dtype=np.float32)
+    taken: Singles = difference[(rows - rows[0])[:, None], (columns - columns[0])[None]]
+    return taken
 
 
-def _describe(region: Bytes, departures: Floats, corner: tuple[int, int], stride: int, *, part: bool) -> Candidate:
-    """Centre, size and shape of a region (h, w) of zeros and ones."""
-    m = cv2.moments(region, binaryImage=True)
+def _readings(region: _Region) -> list[Candidate]:
+    """All readings of one foreground region."""
+    whole = _describe(region, region.mask, part=False)
+    if np.count_nonzero(region.mask) < MIN_SPLIT_AREA or (whole.fill >= COMPACT_FILL and whole.elongation <= ROUND_ELONGATION):
+        return [whole]
+    return [whole, *_inscribed_discs(region, region.mask, DISCS_IN_REGION), *_parts_of_one_colour(region)]
+
+
+def _describe(region: _Region, mask: Bytes, *, part: bool) -> Candidate:
+    """Centre, size and shape of a mask (h, w) in a region."""
+    m = cv2.moments(mask, binaryImage=True)
     area = m["m00"]
     spread_x, spread_y, cross = m["mu20"] / area + 1 / 12, m["mu02"] / area + 1 / 12, m["mu11"] / area
     mean, half = 0.5 * (spread_x + spread_y), float(np.hypot(0.5 * (spread_x - spread_y), cross))
     long, short = mean + half, max(mean - half, 1 / 12)
     angle = 0.5 * float(np.arctan2(2 * cross, spread_x - spread_y))
-    return _candidate(
-        (m["m10"] / area, m["m01"] / area),
-        float(np.sqrt(area / np.pi)),
-        departures[region > 0],
-        (min(area / (4 * np.pi * float(np.sqrt(long * short))), 1.0), float(np.sqrt(long / short)), (float(np.cos(angle)), float(np.sin(angle)))),
-        corner,
-        stride,
-        part,
+    shape = _Shape(
+        centre=(m["m10"] / area, m["m01"] / area),
+        radius=float(np.sqrt(area / np.pi)),
+        fill=min(area / (4 * np.pi * float(np.sqrt(long * short))), 1.0),
+        elongation=float(np.sqrt(long / short)),
+        axis=(float(np.cos(angle)), float(np.sin(angle))),
     )
+    return _candidate(region, mask, shape, part=part)
 
 
-def _candidate(
-    centre: tuple[float, float],
-    radius: float,
-    inside: Floats,
-    shape: tuple[float, float, tuple[float, float]],
-    corner: tuple[int, int],
-    stride: int,
-    part: bool,
-) -> Candidate:
-    mean, square = inside.mean(axis=0), (inside * inside).mean(axis=0)
-    full = np.zeros(3)
-    full[: len(mean)] = mean
-    contrast = float(np.sqrt(square[0] + CHROMA_WEIGHT**2 * square[1:].sum()))
-    shift = (stride - 1) // 2
-    fill, elongation, axis = shape
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Centre and size in a region's own pixels, and form."""
+
+    centre: tuple[float, float]
+    radius: float
+    fill: float = 1.0
+    elongation: float = 1.0
+    axis: tuple[float, float] = (1.0, 0.0)
+
+
+def _candidate(region: _Region, mask: Bytes, shape: _Shape, *, part: bool) -> Candidate:
+    """A shape in full-resolution pixels, with what the pixels under its mask show."""
+    inside = region.departures[mask > 0]
+    count = np.float32(1 / len(inside))
+    mean, square = np.zeros(3), np.zeros(3)
+    mean[: inside.shape[1]] = inside.sum(axis=0) * count
+    square[: inside.shape[1]] = np.einsum("pc,pc->c", inside, inside) * count
+    contrast = float(np.sqrt(square[0] + CHROMA_WEIGHT**2 * (square[1] + square[2])))
+    radius = shape.radius * region.step
     return Candidate(
-        u=(corner[0] + centre[0]) * stride + shift,
-        v=(corner[1] + centre[1]) * stride + shift,
-        radius=radius * stride,
-        departure=(float(full[0]), float(full[1]), float(full[2])),
+        u=region.origin[0] + shape.centre[0] * region.step,
+        v=region.origin[1] + shape.centre[1] * region.step,
+        radius=radius,
+        departure=(float(mean[0]), float(mean[1]), float(mean[2])),
         contrast=contrast,
-        fill=fill,
-        elongation=elongation,
-        axis=axis,
+        fill=shape.fill,
+        elongation=shape.elongation,
+        axis=shape.axis,
         part=part,
-        strength=contrast * min(radius, 20.0) * fill,
+        strength=contrast * min(shape.radius, LARGE_RADIUS) * shape.fill,
     )
 
 
-def _inscribed_discs(region: Bytes, departures: Floats, corner: tuple[int, int], stride: int) -> list[Candidate]:
-    """The largest discs inside a region that do not overlap: a bob on its string, a ball in a hand."""
-    padded = cv2.copyMakeBorder(region, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+def _inscribed_discs(region: _Region, mask: Bytes, most: int) -> list[Candidate]:
+    """The largest discs inside a mask that do not overlap: a bob on its string, a ball in a hand."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     discs: list[Candidate] = []
     largest = 0.0
-    for _ in range(DISCS_IN_REGION):
+    for _ in range(most):
         _, radius, _, (cx, cy) = cv2.minMaxLoc(distance)
         largest = max(largest, radius)
-        if radius < max(1.5, 0.3 * largest):
+        if radius < max(LEAST_DISC, LEAST_DISC_SHARE * largest):
             break
-        disc = np.zeros_like(region)
-        cv2.circle(disc, (cx, cy), int(round(radius)), 1, -1)
-        disc &= region
-        discs.append(_candidate((cx, cy), radius, departures[disc > 0], (1.0, 1.0, (1.0, 0.0)), corner, stride, True))
-        cv2.circle(distance, (cx, cy), int(np.ceil(1.3 * radius)), 0.0, -1)
+        disc = np.zeros_like(mask)
+        cv2.circle(disc, (cx, cy), round(radius), 1, -1)
+        discs.append(_candidate(region, disc & mask, _Shape(centre=(cx, cy), radius=radius), part=True))
+        cv2.circle(distance, (cx, cy), int(np.ceil(DISC_SPACING * radius)), 0.0, -1)
     return discs
 
 
-def _parts_of_one_colour(region: Bytes, departures: Floats, corner: tuple[int, int], stride: int) -> list[Candidate]:
+def _parts_of_one_colour(region: _Region) -> list[Candidate]:
     """The largest compact part for each channel and sign of departure: a green ball that touches a grey shadow or a hand."""
     parts: list[Candidate] = []
-    inside = region > 0
-    area = int(np.count_nonzero(region))
-    for channel, sign in product(range(departures.shape[2]), (1, -1)):
-        values = sign * departures[..., channel]
-        strongest = float(np.percentile(values[inside], 95))
-        if strongest < 6:
+    inside = region.mask > 0
+    area = int(np.count_nonzero(inside))
+    for channel, sign in product(range(region.departures.shape[2]), (1, -1)):
+        values = sign * region.departures[..., channel]
+        own = np.sort(values[inside])
+        strongest = float(own[int(0.95 * (len(own) - 1))])
+        if strongest < LEAST_DEPARTURE:
             continue
         part = ((values > SPLIT_SHARE * strongest) & inside).astype(np.uint8)
         contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        contour = max(contours, key=cv2.contourArea)
-        filled = np.zeros_like(region)
-        cv2.drawContours(filled, [contour], -1, 1, -1)
+        filled = np.zeros_like(region.mask)
+        cv2.drawContours(filled, [max(contours, key=cv2.contourArea)], -1, 1, -1)
         size = int(np.count_nonzero(filled))
-        if size < MIN_AREA or size > 0.9 * area:
+        if size < MIN_AREA or size > WHOLE_SHARE * area:
             continue
-        described = _describe(filled, departures, corner, stride, part=True)
+        described = _describe(region, filled, part=True)
         parts.append(described)
         if described.fill < COMPACT_FILL and size >= MIN_SPLIT_AREA:
-            parts += _inscribed_discs(filled, departures, corner, stride)[:1]
+            parts += _inscribed_discs(region, filled, 1)
     return parts
 
 

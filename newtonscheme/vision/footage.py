@@ -117,7 +117,7 @@ class Stretch:
             self.chroma.append(thin)
             self._weight += thin.nbytes
         if self.stride > 1:
-            full = (k, frame.luma.copy(), None if chroma is None else chroma.copy())
+            full = (k, frame.luma, chroma)
             self._ring.append(full)
             self._keep_key(full)
             if len(self._ring) >= self._ring_length(full):

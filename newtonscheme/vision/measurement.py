@@ -21,7 +21,7 @@ from .refinement import Discs, fit_discs
 BATCH = 24
 """Crops fitted at once: large enough to spread numpy's overhead, small enough for the cache."""
 MARGIN_PX = 5.0
-MARGIN_RADII = 0.5
+MARGIN_RADII = 0.35
 """Background shown around a disc."""
 MAX_WINDOW = 112
 """Pixels of a window's side; a larger object is seen through every second (third, ...) pixel."""
@@ -51,10 +51,12 @@ EXPLAINED_TOLERANCE = 0.03
 """A fit that explains this much less is still as good."""
 STREAK_LEAST_PX, STREAK_LEAST_RADII = 1.0, 0.1
 """Streaks shorter than this (median) are the edges' softness."""
+STREAK_SHARE = 0.5
+"""Share of the fast samples whose streak must be clear."""
 SHARP_PX = 0.8
 """Edge width of a disc in focus."""
 STREAK_CLEAR = 4.0
-"""Median of streak length over its sigma from which streaks are believed."""
+"""Streak length over its sigma from which a streak is clear."""
 COARSE_RADII = 0.2
 """Sigma of a silhouette's centroid in radii: an arm or a shadow pulls it by that much."""
 CHROMA_WORTH, CHROMA_FLOOR = 0.25, 5.0
@@ -63,6 +65,8 @@ CHROMA_ADVANTAGE = 0.08
 """Colour is used when it explains this much more: its planes have half the resolution."""
 TRIAL_SAMPLES = 10
 """Samples that the choice is made on."""
+PROMISING_SHARE = 0.15
+"""Share of the trial samples with a believable disc below which a path has none: a hand, a person."""
 LEAST_COVERED = 0.4
 """A disc of which less lies inside the picture is not measured."""
 
@@ -86,7 +90,9 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
-    channel = _best_channel(stretch, rows, candidates, place, size)
+    channel, promising = _pilot(stretch, rows, candidates, place, size)
+    if not promising:
+        return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
     samples = _fit(stretch, rows, place, size, channel, None)
     good = _believable(samples, place, size, stretch.stride)
     if good.any() and not good.all():
@@ -106,16 +112,25 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def _best_channel(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> int:
-    """0 luma, 1 or 2 a chroma plane: colour only where brightness does not make a disc and colour does, tried on a few samples."""
+def _pilot(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> tuple[int, bool]:
+    """The plane to fit in (0 luma, 1 or 2 chroma) and whether a disc is to be found at all, from a few samples.
+
+    Colour is used only where brightness does not make a disc and colour does.
+    """
     departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
     strongest = int(np.argmax(departure[1:])) + 1
-    if departure[strongest] < max(CHROMA_WORTH * departure[0], CHROMA_FLOOR):
-        return 0
-    pick = spread_indices(len(rows), TRIAL_SAMPLES)
-    trial = [_fit(stretch, rows[pick], place[pick], size[pick], channel, None) for channel in (0, strongest)]
-    quality = [float(np.mean(np.where(_believable(t, place[pick], size[pick], stretch.stride), t.explained, 0.0))) for t in trial]
-    return strongest if quality[1] > quality[0] + CHROMA_ADVANTAGE else 0
+    coloured = departure[strongest] > max(CHROMA_WORTH * departure[0], CHROMA_FLOOR)
+    if not coloured and len(rows) <= TRIAL_SAMPLES:
+        return 0, True
+    pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
+    quality = np.zeros(3)
+    share = 0.0
+    for channel in (0, strongest) if coloured else (0,):
+        trial = _fit(stretch, rows[pick], place[pick], size[pick], channel, None)
+        believed = _believable(trial, place[pick], size[pick], stretch.stride)
+        quality[channel] = np.mean(np.where(believed, trial.explained, 0.0))
+        share = max(share, float(believed.mean()))
+    return (strongest if quality[strongest] > quality[0] + CHROMA_ADVANTAGE else 0), share >= PROMISING_SHARE
 
 
 def _motion(rows: Ints, place: Floats) -> Floats:
@@ -261,16 +276,31 @@ def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, m
     if fast.sum() < 3:
         return samples
     at = np.flatnonzero(good)[fast]
-    softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
     share = np.clip(length[at] / speed[fast], *STREAK_START)
-    radius = np.full(len(at), float(np.median(samples.radius_px[good])))
-    streaked = _fit(stretch, rows[at], samples.centre_px[at], radius, channel, share[:, None] * motion[fast], softness)
-    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride) & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
-    clear = streaked.fitted & better
-    blurred = np.median(np.hypot(*streaked.streak_px.T)) > STREAK_LEAST_PX + STREAK_LEAST_RADII * np.median(radius)
-    if clear.sum() < 0.5 * len(at) or not blurred:
+    start = share[:, None] * motion[fast]
+    trial = np.array(spread_indices(len(at), TRIAL_SAMPLES))
+    if not _blurred(_streaked(stretch, rows, samples, good, at[trial], start[trial], channel)):
+        return samples
+    streaked = _streaked(stretch, rows, samples, good, at, start, channel)
+    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride)
+    clear = streaked.fitted & better & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
+    if clear.mean() < STREAK_SHARE or not _blurred(streaked):
         return samples
     return _without_strays(stretch, rows, _replace(samples, at[clear], streaked, clear), good, channel)
+
+
+def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, channel: int) -> Samples:
+    """Samples ``at`` fitted as streaks from the path's usual radius and the edge width of its sharpest samples."""
+    softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
+    radius = np.full(len(at), float(np.median(samples.radius_px[good])))
+    return _fit(stretch, rows[at], samples.centre_px[at], radius, channel, start, softness)
+
+
+def _blurred(samples: Samples) -> bool:
+    """Whether the path as a whole shows streaks: most are clear, and longer than soft edges."""
+    length = float(np.median(np.hypot(*samples.streak_px.T)))
+    clear = float(samples.fitted.mean()) >= STREAK_SHARE
+    return clear and length > STREAK_LEAST_PX + STREAK_LEAST_RADII * float(np.median(samples.radius_px))
 
 
 def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats, stride: int) -> Samples:

@@ -25,6 +25,8 @@ BAND_PX, BAND_RADII = 3.0, 0.06
 """Half width of the band of pixels along the edge that decide about centre and radius."""
 COARSE_NOISE = 0.3
 """Noise in shares of the contrast while the edge is wide: no part of the object may pass for an outlier then."""
+CONTRAST_QUANTILE, CONTRAST_PIXELS = 97, 500
+"""The contrast is this quantile of the departures from the background, over about so many pixels of the crop."""
 LEAST_CONTRAST = 8.0
 """Grey levels taken for the contrast of an object that has less."""
 FIXED = 1e6
@@ -90,7 +92,8 @@ def fit_discs(
     whole = _pixels(images, backgrounds)
     theta = _start(whole, centre_px, radius_px, softness_px, streak_px)
     softness = theta[:, 3].copy()
-    contrast = np.maximum(np.percentile(np.abs(whole.values - whole.known), 97, axis=1), LEAST_CONTRAST)
+    some = np.s_[:, :: max(1, whole.values.shape[1] // CONTRAST_PIXELS)]
+    contrast = np.maximum(np.percentile(np.abs(whole.values[some] - whole.known[some]), CONTRAST_QUANTILE, axis=1), LEAST_CONTRAST)
     prior, prior_mean = _prior_precision(theta, contrast, streak_px is not None), theta.copy()
     sparse = whole.thinned(max(1, min(MAX_THINNING, int(np.median(radius_px) / RADII_PER_STEP))), images.shape[1])
     for share, steps in STAGES:
