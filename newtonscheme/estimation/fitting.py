@@ -32,7 +32,7 @@ STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
 DAMPINGS = np.array([1e-3, 0.1, 10.0, 1e3])
 """Multiples of the current damping tried at once: one batched integration costs the same as a single one."""
-SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 25, 6
+SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 40, 6
 STARTS_KEPT, MAX_STARTS = 3, 10
 """Starts that are followed after a first look at the cost of all, and those followed where these misfit."""
 LOCAL_REACH, LOCAL_SHRINKAGE = 3, 0.72
@@ -253,8 +253,7 @@ def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: i
         held = ((theta <= problem.lower + 1e-9) & (gradient > 0)) | ((theta >= problem.upper - 1e-9) & (gradient < 0))
         gradient, normal = np.where(held, 0.0, gradient), np.where(held[:, None] | held[None, :], 0.0, normal) + np.diag(held.astype(float))
         diagonal = np.maximum(np.diag(normal), 1e-12)
-        trials = np.array([theta - _solve(normal + np.diag(damping * k * diagonal), gradient) for k in DAMPINGS])
-        trials = np.clip(trials, problem.lower, problem.upper)
+        trials = np.array([_step_inside(problem, theta, normal + np.diag(damping * k * diagonal), gradient) for k in DAMPINGS])
         costs = _cost(problem, trials, weighing)
         best = int(np.argmin(costs))
         if not costs[best] < cost:
@@ -268,6 +267,22 @@ def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: i
         if gain < enough * (1.0 + cost) and promised < max(PROMISE, enough * (1.0 + cost)):
             break
     return theta, cost
+
+
+def _step_inside(problem: Problem, theta: Floats, normal: Floats, gradient: Floats) -> Floats:
+    """The step's end inside the bounds: coordinates that would leave stop there, and the others are solved for again with that known."""
+    step = -_solve(normal, gradient)
+    stopped = np.zeros(len(theta), dtype=bool)
+    for _ in range(3):
+        left = ((theta + step < problem.lower) | (theta + step > problem.upper)) & ~stopped
+        if not np.any(left):
+            break
+        stopped |= left
+        step[left] = np.clip(theta + step, problem.lower, problem.upper)[left] - theta[left]
+        free = ~stopped
+        if np.any(free):
+            step[free] = -_solve(normal[np.ix_(free, free)], gradient[free] + normal[np.ix_(free, stopped)] @ step[stopped])
+    return np.clip(theta + step, problem.lower, problem.upper)
 
 
 def _solve(normal: Floats, gradient: Floats) -> Floats:
