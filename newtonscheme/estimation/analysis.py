@@ -20,7 +20,7 @@ from .forecasting import widen
 from .knowledge import Knowledge
 from .parameters import log_sigma
 from .recognition import Recogniser, propose, recognise
-from .segmentation import Stretch, Surroundings, describe_segments, find_stretches
+from .segmentation import Stretch, Surroundings, describe_segments, find_stretches, leaves_smoothly, local_noise
 from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
 
 TRACKS_TRIED = 5
@@ -32,6 +32,8 @@ BODY_SIGMAS = 4.0
 MAX_BODIES = 5
 LEAST_LOOKS = 0.005
 """Hypotheses that looks alone make this unlikely are not worth a fit either."""
+WHOLE, PLACES_TRIED = 0.8, 10.0
+"""A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
 LARGEST_LOG_ODDS = 12.0
 """Neither the recogniser nor the free path is believed beyond odds of e^12: both are models."""
 SIMPLER = 1.0
@@ -120,6 +122,12 @@ def analyse_track(
     )  # fmt: skip
 
 
+def _shows_a_period(fit: Fit) -> bool:
+    """Whether the stretch covers a whole period of what it was fitted as: such a law has shown itself, whatever comes after."""
+    period = fit.parameters.get("period")
+    return period is not None and float(fit.track.t[-1] - fit.track.t[0]) > period.value
+
+
 _Judged = tuple[Fit, Verdict, tuple[str, ...], tuple[Charge, ...], Pattern, Mapping[str, float], Stretch]
 
 
@@ -140,8 +148,10 @@ def _judge(
     name = min(evidence, key=lambda n: -evidence[n] + SIMPLER * patterns.index(n))
     fit = fits[name]
     verdict, reasons, charges, misfit = assess_fit(fit, around.known)
-    tries = max(1.0, float(track.t[-1] - track.t[0]) / max(float(rows.t[-1] - rows.t[0]), 1e-9))
-    odds = log_odds_over_free_path(fit) - math.log(tries)
+    share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
+    odds = log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if share < WHOLE else 0.0)
+    if share < WHOLE and not _shows_a_period(fit) and leaves_smoothly(track, stretch, local_noise(track)):
+        verdict, reasons = "broken", (*reasons, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(recognise(recogniser, rows), evidence, odds, family)
     if word.name is None and not forced and verdict == "stable":

@@ -29,6 +29,12 @@ NOISE_TOLERANCE = 2.5
 """A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
 EXTENT_TOLERANCE = 0.005
 """A fit may leave this share of the motion's extent: lens distortion and rolling shutter of ordinary cameras reach half a per cent."""
+BODY_TOLERANCE, MOST_OF_EXTENT = 0.05, 0.02
+"""And this share of the body's radius (patterned, shaded or turning bodies are placed no better), up to 2 % of the extent."""
+END_SHARE, MIN_OUTSIDE = 0.15, 3
+"""An end is looked at over this share of the stretch on either side, with three samples outside at least."""
+STANDING_SIGMAS = 10.0
+"""A stretch whose extent is under this many sigmas shows no motion."""
 HOPELESS_MISFIT = 12.0
 """A law that leaves this many times what it may is not rescued by a force more: the family is the wrong one."""
 RICHER_GAIN = 1.15
@@ -42,6 +48,8 @@ END_SAMPLES = 2
 MAX_SHEDDINGS = 4
 OVERLAP = 0.5
 """Two stretches that share more than this of the shorter one are the same."""
+BOUNCE_SHARE = 0.2
+"""A bounce gives back a fifth of the speed at least; a catch moves the body up by a hair."""
 BORDER_RADII = 1.5
 """A body this many radii from the border when it was last seen has left the picture."""
 
@@ -93,6 +101,8 @@ def find_stretches(
         if len(tried) >= MAX_SEEDS or len(found) >= MAX_SEGMENTS:
             break
         if any(min(last, s.last) - max(first, s.first) > OVERLAP * (last - first) for s in found):
+            continue
+        if extent_px(track.select(slice(first, last))) < STANDING_SIGMAS * float(np.median(floor[first:last])):
             continue
         if any(family == f and min(last, b) - max(first, a) > OVERLAP * (last - first) and b - a <= 2 * (last - first) for f, a, b in tried):
             continue
@@ -237,10 +247,41 @@ def misfit_ratio(fit: Fit, floor: Floats) -> float:
         return np.inf
     square = 0.5 * np.sum(fit.residuals[:, :2] ** 2, axis=1)
     typical = float(np.sqrt(np.median(square) / 0.69))
-    extent = float(np.hypot(*np.ptp(fit.track.centre_px, axis=0)))
-    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent)
+    extent = extent_px(fit.track)
+    seen = fit.track.radius_px[np.isfinite(fit.track.radius_px)]
+    body = BODY_TOLERANCE * float(np.median(seen)) if len(seen) else 0.0
+    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent, min(body, MOST_OF_EXTENT * extent))
     most = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
     return max(typical, most / 1.5) / allowed
+
+
+def extent_px(track: Track) -> float:
+    """px: the diagonal of the box that the centres fill."""
+    return float(np.hypot(*np.ptp(track.centre_px, axis=0)))
+
+
+def leaves_smoothly(track: Track, stretch: Stretch, floor: Floats) -> bool:
+    """Whether the path goes on past the stretch without a jump, at every end past which it goes on at all.
+
+    A flight ends in a contact, and a swing in a hit: the acceleration jumps. Where a quadratic through the last samples inside and the
+    first ones outside holds to the noise, the law did not end there: it never held, and the stretch is an arc of some other motion.
+    """
+    t = track.t
+    reach = END_SHARE * float(t[stretch.last - 1] - t[stretch.first])
+    step = float(np.median(np.diff(t)))
+    smooth = []
+    for edge, outer in ((stretch.first, stretch.first - 1), (stretch.last - 1, stretch.last)):
+        if not 0 <= outer < len(track) or abs(t[outer] - t[edge]) > 3.5 * step:
+            continue
+        near = np.abs(t - 0.5 * (t[edge] + t[outer])) <= max(reach, 3.6 * step)
+        outside = near & ((t < t[stretch.first]) | (t > t[stretch.last - 1]))
+        if np.sum(outside) < MIN_OUTSIDE or np.sum(near) < 2 * MIN_OUTSIDE:
+            continue
+        basis = np.vander(t[near] - t[edge], 3)
+        left = track.centre_px[near] - basis @ np.linalg.lstsq(basis, track.centre_px[near], rcond=None)[0]
+        typical = float(np.sqrt(np.mean(left**2) * len(left) / (len(left) - 3)))
+        smooth.append(typical < NOISE_TOLERANCE * float(np.median(floor[near])))
+    return len(smooth) > 0 and all(smooth)
 
 
 def local_noise(track: Track) -> Floats:
@@ -277,10 +318,20 @@ def _find_end(track: Track, stretch: Stretch, size_px: tuple[int, int] | None) -
     if len(rest) == 0:
         centre, radius = track.centre_px[-1], float(np.nan_to_num(track.radius_px[-1]))
         margin = BORDER_RADII * radius
+        centre = 2 * centre - track.centre_px[-2] if len(track) > 1 else centre
         at_border = size_px is not None and (np.any(centre < margin) or np.any(centre > np.array(size_px) - 1 - margin))
         return Contact("left_frame" if at_border else "end_of_clip", t)
     if len(rest) < 2 or stretch.last < 2:
         return Contact("lost", t)
-    incoming = track.centre_px[stretch.last - 1] - track.centre_px[stretch.last - 2]
-    outgoing = rest[1] - rest[0]
-    return Contact("bounce" if incoming[1] > 0 > outgoing[1] else "contact", t)
+    incoming, outgoing = _velocity(track, stretch.last - 3, stretch.last), _velocity(track, stretch.last, stretch.last + 3)
+    speed = float(np.hypot(*incoming))
+    turned = incoming[1] > 0 > outgoing[1] and -outgoing[1] > BOUNCE_SHARE * speed
+    return Contact("bounce" if turned else "contact", t)
+
+
+def _velocity(track: Track, first: int, last: int) -> Floats:
+    """(2,) px/s over rows [first, last), as far as there are any."""
+    first, last = max(first, 0), min(last, len(track))
+    if last - first < 2:
+        return np.zeros(2)
+    return (track.centre_px[last - 1] - track.centre_px[first]) / (track.t[last - 1] - track.t[first])

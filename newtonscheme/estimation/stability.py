@@ -18,6 +18,7 @@ from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Segment, Stability, Track, Verdict
 from .fitting import restate
 from .parameters import Known, Problem, predict_image, unpack
+from .segmentation import extent_px
 
 MIN_STABLE_SAMPLES = 6
 """Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
@@ -29,8 +30,8 @@ BLOCKS = 16
 """A stretch is judged on this many block means: correlated errors make more samples than that no more evidence."""
 TOLERANCES = (0.0005, 0.002, 0.006)
 """Shares of the extent that lens and model may leave unexplained, where law and free path compete: both are averaged over them."""
-FALL_OFFS = (0.35, 0.5, 0.65, 0.8)
-"""How fast a free path's polynomial terms fall off: from a slow wave of the hand to a path that turns often within the stretch."""
+FALL_OFFS = (0.003, 0.35, 0.5, 0.65, 0.8)
+"""How fast a free path's terms beyond the straight line fall off: a line at constant speed, a slow wave of the hand, a path that turns often."""
 LEAST_LOG_ODDS = 3.0
 """A law must be 20 times as evident as the best free path."""
 DRIFTING_CHARGE = 6.0
@@ -39,6 +40,8 @@ RELEVANT_CHARGE = 0.03
 """And the drift must be this share of the charge's own range or scale."""
 NOT_OF_THE_PATH = frozenset({"radius_bias_px", "diameter", "density", "g", "vz", "pitch", "focal_px", "plane_angle", "quadratic_damping"})
 """Numbers that the apparent size or a prior decides: the path of the centre is hardly free in them."""
+DOUBTED_WEIGHT, MOST_DOUBTED = 0.3, 0.2
+"""A fit that sets aside a fifth of its samples has chosen the samples that suit it."""
 GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
 """A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
 
@@ -61,16 +64,14 @@ def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[
             verdict = "drifting" if verdict == "stable" else verdict
             reasons.append(f"{charge.name.replace('_', ' ')} drifts by {charge.drift_sigma:+.1f} sigma beyond its balance")
     weakness = _find_weakness(fit)
+    doubted = float(np.mean(fit.weights[:, 0] < DOUBTED_WEIGHT))
+    if doubted > MOST_DOUBTED:
+        weakness = f"{100 * doubted:.0f} % of the samples are out of line with the fit"
     if weakness:
         verdict, reasons = "broken", [*reasons, weakness]
     if not reasons:
         reasons.append(f"residuals {_rms_px(fit):.2g} px rms, no smooth misfit, {len(charges)} charges balance")
     return verdict, tuple(reasons), charges, misfit if sigmas > 1.0 else 0.0
-
-
-def extent_px(track: Track) -> float:
-    """px: the diagonal of the box that the centres fill."""
-    return float(np.hypot(*np.ptp(track.centre_px, axis=0)))
 
 
 def _rms_px(fit: Fit) -> float:
@@ -125,7 +126,7 @@ def log_odds_over_free_path(fit: Fit) -> float:
 
 def _log_evidence_of_process(path: Floats, basis: Floats, extent: float, fall: float, spread: Floats) -> float:
     """Log density of block means (b, 2) under independent Gaussian coefficients of size extent * fall^k on each axis."""
-    sizes = extent * fall ** np.arange(basis.shape[1])
+    sizes = extent * fall ** np.maximum(np.arange(basis.shape[1]) - 1.0, 0.0)
     covariance = (basis * sizes**2) @ basis.T + np.diag(spread**2)
     factor = np.linalg.cholesky(covariance)
     white = np.linalg.solve(factor, path)

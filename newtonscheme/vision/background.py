@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import Bools, Bytes, Floats
+
+Singles = NDArray[np.float32]
 
 SAMPLE_FRAMES = 32
 """Frames that a background is estimated from: a mode over fewer is noisy, over more it only costs time."""
@@ -40,6 +43,8 @@ EDGE_OWNERSHIP = 1.3
 """The outline's mean gradient in the background over that in the frames: above it, the background owns the object."""
 GHOST_ROUNDS = 2
 """Times the ghost search runs: a second object may be found under the first."""
+RIM = 4
+"""Detection pixels around a region in which its outline's edges are looked at."""
 MIN_REGION = 4
 """Detection pixels of the smallest region worth a test."""
 TRIM_SIGMAS = 2.5
@@ -79,17 +84,17 @@ def foreground(luma: Bytes, chroma: Bytes | None, background: Background, *, smo
     if not smoothed:
         luma = smooth(luma)
         chroma = None if chroma is None else smooth(chroma)
-    mask: Bytes = cv2.compare(cv2.absdiff(luma, background.luma), background.luma_threshold, cv2.CMP_GT)
-    if chroma is not None and background.chroma is not None:
+    mask = cv2.compare(cv2.absdiff(luma, background.luma), background.luma_threshold, cv2.CMP_GT)
+    if chroma is not None and background.chroma is not None and background.chroma_threshold is not None:
         differs = cv2.compare(cv2.absdiff(chroma, background.chroma), background.chroma_threshold, cv2.CMP_GT)
         coloured = cv2.max(cv2.extractChannel(differs, 0), cv2.extractChannel(differs, 1))
         mask = cv2.max(mask, cv2.resize(coloured, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST))
-    return mask
+    return np.asarray(mask, dtype=np.uint8)
 
 
 def smooth(image: Bytes) -> Bytes:
     """A 3x3 mean: a third of the noise, and the smallest object keeps most of its contrast."""
-    return cv2.blur(image, (3, 3))
+    return np.asarray(cv2.blur(image, (3, 3)), dtype=np.uint8)
 
 
 def spread_indices(n: int, most: int) -> list[int]:
@@ -167,40 +172,45 @@ def _threshold(stack: Bytes, background: Bytes) -> Bytes:
     departures = sort_frames(np.stack([cv2.absdiff(stack[k], background) for k in pick]))[len(pick) // 3]
     local = cv2.blur(departures.astype(np.float32), (9, 9))
     sigma = np.maximum(local, float(np.median(departures))) / THIRD_OF_NORMAL + NOISE_FLOOR / 3
-    slope = np.dstack([cv2.dilate(_gradient(plane), np.ones((3, 3), np.uint8)) for plane in cv2.split(background)]).reshape(background.shape)
+    slope = np.dstack(
+        [cv2.dilate(_gradient(np.asarray(plane, dtype=np.uint8)), np.ones((3, 3), np.uint8)) for plane in cv2.split(background)]
+    ).reshape(background.shape)
     return np.clip(np.maximum(THRESHOLD_SIGMAS * sigma, THRESHOLD_FLOOR) + EDGE_JITTER_PX * slope, 0, 255).astype(np.uint8)
 
 
 def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, masks: Bools) -> bool:
     """Replace, in place, background regions that turn out to be an object at rest; True if there was one."""
-    share = masks.mean(axis=0)
-    persistent = (share >= max(PERSISTENT_SHARE, 1.5 / len(masks))).astype(np.uint8)
+    persistent = (masks.mean(axis=0) >= max(PERSISTENT_SHARE, 1.5 / len(masks))).astype(np.uint8)
     contours, _ = cv2.findContours(persistent, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     painted = False
     for contour in contours:
         x, y, w, h = cv2.boundingRect(contour)
         if w * h < MIN_REGION:
             continue
-        x0, y0 = max(x - 4, 0) & ~1, max(y - 4, 0) & ~1
-        x1, y1 = min(x + w + 4, luma.shape[1]), min(y + h + 4, luma.shape[0])
-        region = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        cv2.drawContours(region, [contour - np.array([[x0, y0]])], -1, 1, -1)
-        box = np.s_[y0:y1, x0:x1]
+        left, top = max(x - RIM, 0) & ~1, max(y - RIM, 0) & ~1
+        box = np.s_[top : min(y + h + RIM, luma.shape[0]), left : min(x + w + RIM, luma.shape[1])]
+        half = np.s_[top // 2 : (box[0].stop + 1) // 2, left // 2 : (box[1].stop + 1) // 2]
+        region = np.zeros(luma[box].shape, np.uint8)
+        cv2.drawContours(region, [np.asarray(contour) - np.array([[left, top]])], -1, 1, -1)
         inside = (region > 0) & (persistent[box] > 0)
-        alternative = _median_where(luma_stack[:, y0:y1, x0:x1], masks[:, y0:y1, x0:x1], luma[box], inside)
-        half = np.s_[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2]
-        tint = None
-        if chroma is not None and chroma_stack is not None:
-            small = cv2.resize(inside.astype(np.uint8), (chroma[half].shape[1], chroma[half].shape[0]), interpolation=cv2.INTER_NEAREST) > 0
-            shape = (small.shape[1], small.shape[0])
-            small_masks = np.stack([cv2.resize(m[box].astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0 for m in masks])
-            tint = np.dstack([_median_where(chroma_stack[(slice(None), *half, c)], small_masks, chroma[half][..., c], small) for c in (0, 1)])
-        if _edge_energy(luma[box], chroma[half] if tint is not None and chroma is not None else None, region) > EDGE_OWNERSHIP * _edge_energy(alternative, tint, region):
-            luma[box] = alternative
-            if tint is not None and chroma is not None:
-                chroma[half] = tint
+        other = _median_where(luma_stack[:, *box], masks[:, *box], luma[box], inside)
+        tint = None if chroma is None else chroma[half]
+        other_tint = None
+        if tint is not None and chroma_stack is not None:
+            small_masks = np.stack([_halved(mask, tint) for mask in masks[:, *box]])
+            stacks = (chroma_stack[:, *half, c] for c in (0, 1))
+            other_tint = np.dstack([_median_where(s, small_masks, tint[..., c], _halved(inside, tint)) for c, s in enumerate(stacks)])
+        if _edge_energy(luma[box], tint, region) > EDGE_OWNERSHIP * _edge_energy(other, other_tint, region):
+            luma[box] = other
+            if chroma is not None and other_tint is not None:
+                chroma[half] = other_tint
             painted = True
     return painted
+
+
+def _halved(mask: Bools, like: Bytes) -> Bools:
+    """A mask at the resolution of the chroma planes."""
+    return np.asarray(cv2.resize(mask.astype(np.uint8), (like.shape[1], like.shape[0]), interpolation=cv2.INTER_NEAREST)) > 0
 
 
 def _median_where(stack: Bytes, masks: Bools, background: Bytes, inside: Bools) -> Bytes:
@@ -217,11 +227,11 @@ def _edge_energy(luma: Bytes, chroma: Bytes | None, region: Bytes) -> float:
     outline = cv2.morphologyEx(region, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     energy = float(_gradient(luma)[outline].mean())
     if chroma is not None:
-        small = cv2.resize(outline.astype(np.uint8), (chroma.shape[1], chroma.shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+        small = _halved(outline, chroma)
         if small.any():
             energy += float(sum(_gradient(np.ascontiguousarray(chroma[..., c]))[small].mean() for c in (0, 1)))
     return energy + NOISE_FLOOR
 
 
-def _gradient(image: Bytes) -> Floats:
-    return np.hypot(cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.125))
+def _gradient(image: Bytes) -> Singles:
+    return np.hypot(cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.125), dtype=np.float32)

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Bytes, Ints
-from .background import Background, foreground, smooth
-
-Singles = NDArray[np.float32]
+from .background import Background, Singles, foreground, smooth
 
 MIN_AREA = 4
 """Detection pixels: below this a region is noise that passed the threshold."""
@@ -95,8 +93,9 @@ def find_candidates(
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """A foreground region: its mask (h, w) of zeros and ones, the departures from the background (h, w, c) in luma and chroma, the place
-    of its first pixel and the distance between its pixels, both in full-resolution pixels.
+    """A foreground region: mask (h, w) of zeros and ones, and departures (h, w, c) from the background in luma and chroma.
+
+    ``origin`` is the place of its first pixel and ``step`` the distance between its pixels, both in full-resolution pixels.
     """
 
     mask: Bytes

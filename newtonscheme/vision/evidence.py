@@ -44,6 +44,7 @@ class Evidence:
     patches: dict[Key, Patch] = field(default_factory=dict)
 
     def candidate(self, key: Key) -> Candidate:
+        """The candidate of a key."""
         return self.candidates[key[0]][key[1]]
 
     def fitted(self, key: Key) -> bool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..types import Bools, Bytes, Floats, Ints
-from .background import Background, estimate_background, foreground, match_brightness, smooth, spread_indices
+from .background import Background, Singles, estimate_background, foreground, match_brightness, smooth, spread_indices
 
 if TYPE_CHECKING:
     from .video import Frame
@@ -83,7 +83,8 @@ class Stretch:
         self._first_probe: Floats = np.zeros(0)
         self._weight = 0
         self._tile_weight = 0
-        self._still: list[Floats] = []
+        self._still: list[Singles] = []
+        self._key_masks: list[Bools] = []
         self._known: Bools = np.zeros((0, 0), bool)
 
     def __len__(self) -> int:
@@ -104,13 +105,15 @@ class Stretch:
         return all(match_brightness(probe, self._probe(self.luma[k]))[2] > CUT_SHARE for k in (0, -1))
 
     def append(self, frame: Frame) -> None:
+        """Take the next frame, thinned at once and its changed tiles a little later."""
         k = len(self.index)
         luma, chroma = np.ascontiguousarray(frame.luma[self._thin]), frame.chroma()
         self.index.append(frame.index)
         self.t.append(frame.t)
         gain, offset = self._match(luma)
         self.brightness.append((gain, offset))
-        self.luma.append(luma if (gain, offset) == (1.0, 0.0) else cv2.convertScaleAbs(luma, alpha=1 / gain, beta=-offset / gain))
+        corrected = luma if (gain, offset) == (1.0, 0.0) else cv2.convertScaleAbs(luma, alpha=1 / gain, beta=-offset / gain)
+        self.luma.append(np.asarray(corrected, dtype=np.uint8))
         self._weight += luma.nbytes
         if chroma is not None:
             thin = np.ascontiguousarray(chroma[:: self.stride, :: self.stride])
@@ -134,12 +137,10 @@ class Stretch:
         planes = 3 if self.chroma else 1
         self._still = [np.zeros(self._size if p == 0 else ((height + 1) // 2, (width + 1) // 2), np.float32) for p in range(planes)]
         self._known = np.zeros((-(-height // TILE), -(-width // TILE)), bool)
-        self._key_masks = [
-            cv2.dilate(foreground(self.luma[k], self.chroma[k] if self.chroma else None, self.background), np.ones((5, 5), np.uint8)) > 0 for k, _, _ in self._keys
-        ]
+        self._key_masks = [self._covered(k, self.background) for k, _, _ in self._keys]
         return self.background
 
-    def window(self, k: int, left: int, top: int, size: int, channel: int = 0) -> Floats:
+    def window(self, k: int, left: int, top: int, size: int, channel: int = 0) -> Singles:
         """(size, size) pixels of frame ``k`` in the stretch's brightness, NaN outside the picture; ``channel`` 0 is luma, 1 and 2 chroma."""
         if self.stride == 1:
             return _cut(self.luma[k] if channel == 0 else self.chroma[k][..., channel - 1], left, top, size, channel > 0)
@@ -157,7 +158,7 @@ class Stretch:
             out[y0 - top : y1 - top, x0 - left : x1 - left] = (tile[y0 - y : y1 - y, x0 - x : x1 - x] - np.float32(offset)) / np.float32(gain)
         return out
 
-    def still(self, left: int, top: int, size: int, channel: int = 0) -> Floats:
+    def still(self, left: int, top: int, size: int, channel: int = 0) -> Singles:
         """(size, size) pixels of the background at full resolution, NaN outside the picture."""
         height, width = self._size
         for row in range(max(top, 0) // TILE, (min(top + size, height) - 1) // TILE + 1):
@@ -165,6 +166,11 @@ class Stretch:
                 if not self._known[row, column]:
                     self._learn(row, column)
         return _cut(self._still[channel], left, top, size, channel > 0)
+
+    def _covered(self, k: int, background: Background) -> Bools:
+        """Where frame ``k`` shows no background, with a rim for soft edges."""
+        mask = foreground(self.luma[k], self.chroma[k] if self.chroma else None, background)
+        return np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > 0
 
     @property
     def _thin(self) -> tuple[slice, slice]:
@@ -214,7 +220,7 @@ class Stretch:
         changed = _changed(luma, grid)
         if chroma:
             changed |= _changed([x[..., 0] for x in chroma], grid) | _changed([x[..., 1] for x in chroma], grid)
-        changed = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        changed = np.asarray(cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0
         rows, columns = np.nonzero(changed)
         height, width = self._size
         top = np.minimum(rows * TILE, max(height - TILE, 0) & ~1)
@@ -255,7 +261,7 @@ def _changed(frames: list[Bytes], grid: tuple[int, int]) -> Bools:
         np.maximum(high, f, out=high)
     change = cv2.subtract(high, low)
     threshold = min(CHANGE_FLOOR + CHANGE_FACTOR * float(np.median(change)), 255)
-    return cv2.resize((change > threshold).astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA) > 0
+    return np.asarray(cv2.resize((np.asarray(change) > threshold).astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA)) > 0
 
 
 def _gather(image: Bytes, top: Ints, left: Ints, size: int) -> Bytes:
@@ -266,7 +272,7 @@ def _gather(image: Bytes, top: Ints, left: Ints, size: int) -> Bytes:
     return np.ascontiguousarray(np.moveaxis(views, 1, -1) if image.ndim == 3 else views)
 
 
-def _cut(image: Bytes | Floats, left: int, top: int, size: int, half: bool) -> Floats:
+def _cut(image: Bytes | Singles, left: int, top: int, size: int, half: bool) -> Singles:
     """A square window, NaN outside; of a half-resolution plane each pixel twice each way."""
     out = np.full((size, size), np.nan, np.float32)
     h, w = (2 * image.shape[0], 2 * image.shape[1]) if half else image.shape
@@ -277,7 +283,7 @@ def _cut(image: Bytes | Floats, left: int, top: int, size: int, half: bool) -> F
     return out
 
 
-def _mean_where(stack: Floats, free: Bools) -> Floats:
+def _mean_where(stack: Singles, free: Bools) -> Singles:
     count = free.sum(axis=0)
     mean = (stack * free).sum(axis=0) / np.maximum(count, 1)
     return np.where(count > 0, mean, np.median(stack, axis=0)).astype(np.float32)

@@ -78,6 +78,7 @@ class Path:
     turns: tuple[int, ...] = ()
 
     def extended(self, row: Key, gain: float, looks: Floats, turned: bool) -> Path:
+        """The path with one more sample; an established path's list of rows is shared with what it was."""
         rows = [*self.rows, row] if not self.established else self.rows
         if self.established:
             rows.append(row)

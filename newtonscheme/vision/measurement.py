@@ -155,7 +155,9 @@ def _fit(
         for start in range(0, len(members), BATCH):
             batch = members[start : start + BATCH]
             corner = np.round(centre[batch] - thin * (side - 1) / 2).astype(int)
-            images = np.stack([stretch.window(int(rows[k]), x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
+            images = np.stack(
+                [stretch.window(int(rows[k]), x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)]
+            )
             stills = np.stack([stretch.still(x, y, side * thin, channel)[::thin, ::thin] for x, y in corner])
             discs = fit_discs(
                 images,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..types import Bools, Floats, Ints
+from .background import Singles
 
 STAGES = ((0.5, 3), (0.15, 4))
 """Edge width in radii that the fit is held to, and steps at most: a wide edge feels the object from further away."""
@@ -111,11 +112,11 @@ def fit_discs(
 class _Pixels:
     """Pixels (n, p) of n crops: frame, background, whether inside the picture, place in the crop, and row in the whole crop."""
 
-    values: Floats
-    known: Floats
+    values: Singles
+    known: Singles
     seen: Bools
-    across: Floats
-    down: Floats
+    across: Singles
+    down: Singles
     row: Ints
 
     def thinned(self, step: int, size: int) -> _Pixels:
@@ -146,7 +147,14 @@ class _Pixels:
         return out
 
     def taken(self, pick: Ints) -> _Pixels:
-        return _Pixels(*(np.take_along_axis(x, pick, axis=1) for x in (self.values, self.known, self.seen, self.across, self.down, self.row)))
+        return _Pixels(
+            values=np.take_along_axis(self.values, pick, axis=1),
+            known=np.take_along_axis(self.known, pick, axis=1),
+            seen=np.take_along_axis(self.seen, pick, axis=1),
+            across=np.take_along_axis(self.across, pick, axis=1),
+            down=np.take_along_axis(self.down, pick, axis=1),
+            row=np.take_along_axis(self.row, pick, axis=1),
+        )
 
 
 def _pixels(images: Floats, backgrounds: Floats) -> _Pixels:
@@ -189,12 +197,12 @@ def _iterate(
 class _Evaluation:
     """The model at one set of parameters: residuals (n, p), derivatives (n, k, p), coverage, and once the noise is known weights and cost."""
 
-    residual: Floats
-    jacobian: Floats
-    coverage: Floats
+    residual: Singles
+    jacobian: Singles
+    coverage: Singles
     seen: Bools
-    scales: tuple[Floats, Floats] = field(default_factory=lambda: (np.zeros(0), np.zeros(0)))
-    weight: Floats = field(default_factory=lambda: np.zeros(0))
+    scales: tuple[Singles, Singles] = field(default_factory=lambda: (np.zeros(0, np.float32), np.zeros(0, np.float32)))
+    weight: Singles = field(default_factory=lambda: np.zeros(0, np.float32))
     cost: Floats = field(default_factory=lambda: np.zeros(0))
 
     def with_noise(self, least: Floats) -> _Evaluation:
@@ -202,7 +210,8 @@ class _Evaluation:
         outside, inside = _noise(self.residual, self.coverage, self.seen)
         return self.with_scales((np.maximum(outside, least).astype(np.float32), np.maximum(inside, least).astype(np.float32)))
 
-    def with_scales(self, scales: tuple[Floats, Floats]) -> _Evaluation:
+    def with_scales(self, scales: tuple[Singles, Singles]) -> _Evaluation:
+        """Weights and cost for noise levels (n,) outside and inside the disc."""
         outside, inside = scales
         sigma = outside[:, None] + (inside - outside)[:, None] * self.coverage
         scaled = np.abs(self.residual) / sigma
@@ -219,8 +228,10 @@ class _Evaluation:
         return self
 
     def normal_equations(self) -> tuple[Floats, Floats]:
+        """Hessian (n, k, k) and slope (n, k) of half the cost."""
         weighted = self.jacobian * self.weight[:, None, :]
-        return np.matmul(weighted, self.jacobian.transpose(0, 2, 1)).astype(float), np.matmul(weighted, self.residual[..., None])[..., 0].astype(float)
+        hessian = np.matmul(weighted, self.jacobian.transpose(0, 2, 1))
+        return hessian.astype(float), np.matmul(weighted, self.residual[..., None])[..., 0].astype(float)
 
 
 def _start(pixels: _Pixels, centre_px: Floats, radius_px: Floats, softness_px: Floats | None, streak_px: Floats | None) -> Floats:
@@ -295,7 +306,7 @@ def _nodes(theta: Floats) -> Floats:
     return (np.arange(count) + 0.5) / count - 0.5
 
 
-def _noise(residual: Floats, coverage: Floats, seen: Bools) -> tuple[Floats, Floats]:
+def _noise(residual: Singles, coverage: Singles, seen: Bools) -> tuple[Singles, Singles]:
     """Robust residual sigma outside and inside each disc."""
     size = np.abs(residual)
     outer, inner = seen & (coverage < 0.05), seen & (coverage > 0.95)
@@ -306,7 +317,7 @@ def _noise(residual: Floats, coverage: Floats, seen: Bools) -> tuple[Floats, Flo
     return outside.astype(np.float32), inside.astype(np.float32)
 
 
-def _median_of(values: Floats, where: Bools) -> Floats:
+def _median_of(values: Singles, where: Bools) -> Singles:
     masked = np.where(where, values, np.float32(np.inf))
     count = where.sum(axis=1)
     ordered = np.sort(masked[:, :: max(1, masked.shape[1] // 1024)], axis=1)
@@ -385,9 +396,10 @@ def _inflation(state: _Evaluation, pixels: _Pixels, size: int) -> float:
     n = len(state.residual)
     root = np.sqrt(state.weight)
     leverage = state.jacobian[:, :2] * root[:, None, :]
-    scores = np.zeros((n, 2, size * size), np.float32)
-    np.put_along_axis(scores, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * np.clip(state.residual * root, -HUBER, HUBER)[:, None, :], axis=2)
-    scores = scores.reshape(n, 2, size, size)
+    flat = np.zeros((n, 2, size * size), np.float32)
+    share = np.clip(state.residual * root, -HUBER, HUBER)[:, None, :]
+    np.put_along_axis(flat, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * share, axis=2)
+    scores = flat.reshape(n, 2, size, size)
     total = (scores**2).sum(axis=(1, 2, 3))
     expected = (leverage**2).sum(axis=(1, 2))
     for dy in range(CORRELATION_LAGS + 1):

@@ -66,7 +66,8 @@ def smoothest_runs(path: Path, evidence: Evidence, *, measured: bool) -> list[Pa
         return [path]
     pieces = len(cuts) - 1
     spans = [(i, j) for i in range(pieces) for j in range(i + 1, min(i + RUN_PIECES, pieces) + 1)] + [(0, pieces)]
-    scored = [(score_of(_part(path, cuts[i], cuts[j]), evidence, measured=measured), cuts[j] - cuts[i], cuts[i], cuts[j]) for i, j in spans if cuts[j] - cuts[i] >= LEAST_ROWS]
+    ends = [(cuts[i], cuts[j]) for i, j in spans if cuts[j] - cuts[i] >= LEAST_ROWS]
+    scored = [(score_of(_part(path, start, stop), evidence, measured=measured), stop - start, start, stop) for start, stop in ends]
     if not scored:
         return []
     _, _, start, stop = max(scored)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..types import Bools, Floats, Progress, Track, Tracking
-from .appearance import describe_appearance
+from ..types import Bools, Floats, Notice, Progress, Track, Tracking
+from .appearance import Patch, describe_appearance
 from .detection import find_candidates
 from .evidence import Evidence
 from .footage import Stretch
 from .linking import Linker, Path
 from .ranking import typical_error
 from .sampling import sample_path
-from .selection import SAME_SHARE, completed_path, distinct_paths, joined_paths, score_of, smoothest_runs
+from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, smoothest_runs
+from .steadiness import camera_moves
 
 if TYPE_CHECKING:
     from .video import VideoReader
@@ -30,6 +31,7 @@ MIN_TRACK = 5
 """Samples of the shortest track: four parameters of a free fall's picture need more than four."""
 MIN_SMOOTHNESS = 0.02
 """Paths below this are noise, flicker and things that tremble in place."""
+MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
 PREFERENCE = 3
@@ -47,29 +49,33 @@ def track_objects(
     evidence = Evidence(stretch.stride)
     linker = Linker(reader.width_px, reader.height_px, stretch.stride)
     done = 0
+    steady = True
     for frame in reader.frames():
         if stretch.full or stretch.starts_anew(frame):
-            _digest(stretch, linker, evidence, roi)
+            steady &= _digest(stretch, linker, evidence, roi)
             stretch = Stretch(reader.width_px, reader.height_px)
         stretch.append(frame)
         done += 1
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        _digest(stretch, linker, evidence, roi)
+        steady &= _digest(stretch, linker, evidence, roi)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
-    return Tracking(video=video, tracks=tuple(_ranked(linker.paths(), evidence, max_tracks)), notices=tuple(notices))
+    own = () if steady else (Notice("moving_camera", MOVING_CAMERA),)
+    return Tracking(video=video, tracks=tuple(_ranked(linker.paths(), evidence, max_tracks)), notices=(*notices, *own))
 
 
-def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None) -> None:
-    """Find, link and measure what moves in one stretch, then let its pixels go."""
+def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None) -> bool:
+    """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves."""
     background = stretch.finish()
     first = len(evidence.index)
     interval = float(np.median(np.diff(stretch.t))) if len(stretch) > 1 else 1.0
+    steady = not camera_moves(stretch.luma)
     for k in range(len(stretch)):
-        found = find_candidates(stretch.luma[k], stretch.chroma[k] if stretch.chroma else None, background, stretch.stride, roi)
+        chroma = stretch.chroma[k] if stretch.chroma else None
+        found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi) if steady else []
         before = evidence.t[-1] if evidence.t else stretch.t[k] - interval
         linker.step(found, max((stretch.t[k] - before) / interval, 0.5))
         evidence.candidates.append(found)
@@ -81,6 +87,7 @@ def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int
     worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > least]
     for run in distinct_paths(worth, evidence, REFINED_PATHS):
         sample_path(stretch, run, evidence, first)
+    return steady
 
 
 def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
@@ -110,7 +117,7 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     t = np.array([s.t for s in samples])
     centre = np.array([s.centre for s in samples])
     covariance = np.array([s.covariance for s in samples])
-    patches = [evidence.patches[key] for key in path.rows if key in evidence.patches]
+    patches = _typical([evidence.patches[key] for key in path.rows if key in evidence.patches])
     elongation = float(np.median([evidence.candidate(key).elongation for key in path.rows]))
     scale, correlation_time = typical_error(t, centre, covariance)
     return Track(
@@ -126,6 +133,14 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
         appearance=describe_appearance(patches, elongation) if patches else None,
         smoothness=smoothness,
     )
+
+
+def _typical(patches: list[Patch]) -> list[Patch]:
+    """Patches of the usual size: a hand that held the object is larger."""
+    if not patches:
+        return []
+    usual = float(np.median([patch.radius for patch in patches]))
+    return [patch for patch in patches if 1 / SAME_SIZE < patch.radius / usual < SAME_SIZE]
 
 
 def _core(fitted: Bools) -> slice:
