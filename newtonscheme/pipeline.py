@@ -18,8 +18,22 @@ import numpy as np
 
 from .errors import NothingTrackable, UsageError
 from .types import (
-    Camera, Fit, Forecast, Notice, Options, Progress, Refusal, Report, Ruler, Scale, ScaleSource, Score, Stability, Track,
-    Tracking, Video,
+    Camera,
+    Fit,
+    Forecast,
+    Notice,
+    Options,
+    Progress,
+    Refusal,
+    Report,
+    Ruler,
+    Scale,
+    ScaleSource,
+    Score,
+    Stability,
+    Track,
+    Tracking,
+    Video,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -44,6 +58,7 @@ class _Scene:
     tracking: Tracking
     camera: Camera
     size_px: tuple[int, int] | None
+    unit: str = "px"
 
 
 def predict(path: str | Path | None = None, *, progress: Progress | None = None, **options: Any) -> Report:
@@ -71,6 +86,10 @@ def predict(path: str | Path | None = None, *, progress: Progress | None = None,
     from .estimation.knowledge import gather_knowledge
     from .estimation.recognition import load_recogniser
 
+    if told.object is not None:
+        from .estimation.body import find_ball
+
+        find_ball(told.object)
     knowledge, recogniser = gather_knowledge(told), load_recogniser(told.weights)
     scene = _timed(elapsed, "vision", lambda: _look(path, told, None, progress))
     whole = _timed(elapsed, "estimation", lambda: _analyse(scene, recogniser, knowledge, told, None))
@@ -79,7 +98,7 @@ def predict(path: str | Path | None = None, *, progress: Progress | None = None,
     else:
         t0, t1 = float(whole.fit.track.t[0]), float(whole.fit.track.t[-1])
         cut = t0 + told.observe * (t1 - t0)
-        report = observe_until(path, cut, whole, recogniser, knowledge, told, elapsed, progress)
+        report = replace(observe_until(path, cut, whole, recogniser, knowledge, told, elapsed, progress), video=scene.tracking.video)
     _write_outputs(path, report, told, progress)
     return report
 
@@ -133,9 +152,10 @@ def _check_request(path: str | Path | None, options: Options) -> None:
 
     if options.pattern is not None and options.pattern not in PATTERNS:
         raise UsageError(f"--pattern: found '{options.pattern}', needed one of {', '.join(PATTERNS)}")
+    sources = [p for p in (path, options.track, options.config, options.weights, options.camera) if p is not None]
     for target, suffixes in ((options.json, ()), (options.csv, ()), (options.overlay, (".mp4",)), (options.plot, (".png", ".pdf", ".svg"))):
         if target is not None:
-            check_output(target, force=options.force, suffixes=suffixes)
+            check_output(target, force=options.force, suffixes=suffixes, sources=sources)
 
 
 def _timed(elapsed: dict[str, float], name: str, work: Any) -> Any:
@@ -180,19 +200,20 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     from .tracks_io import read_track
 
     file = str(options.track)
-    read = read_track(file, fps=options.fps, units=options.units, size=options.size)
+    index = options.object_index
+    read = read_track(file, fps=options.fps, units=options.units, size=options.size, object_index=index, until=cut)
     rows = read.track
     keep = (rows.t >= (options.start or 0.0)) & (rows.t <= min(options.end or math.inf, math.inf if cut is None else cut))
     rows = rows.select(keep)
-    size = options.size or _picture_of(rows) if read.unit == "px" else (0, 0)
+    size = read.size or _picture_of(rows) if read.unit == "px" else (0, 0)
     video = Video(
         path=Path(file), width_px=size[0], height_px=size[1], fps=1.0 / float(np.median(np.diff(rows.t))) if len(rows) > 1 else 0.0,
         n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track", sha256=sha256(Path(file).read_bytes()).hexdigest(),
     )  # fmt: skip
     tracking = Tracking(video=video, tracks=(rows,), notices=read.notices)
-    _check_tracks(tracking, options)
+    _check_tracks(tracking, replace(options, object_index=None))
     camera = choose_camera(options, size, table=read.unit != "px")
-    return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None)
+    return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None, unit=read.unit)
 
 
 def _picture_of(rows: Track) -> tuple[int, int]:
@@ -204,12 +225,19 @@ def _picture_of(rows: Track) -> tuple[int, int]:
 def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, options: Options, reference: Analysis | None) -> Analysis:
     """The judged track; in a second pass the one that lies on the reference track."""
     from .estimation.analysis import analyse_tracks
+    from .estimation.knowledge import with_table
 
-    index = options.object_index
+    index = options.object_index if options.track is None else 0
     if reference is not None:
         index = _find_same(scene.tracking.tracks, reference.track)
     return analyse_tracks(
-        scene.tracking.tracks, recogniser, scene.camera, knowledge, pattern=options.pattern, index=index, size_px=scene.size_px
+        scene.tracking.tracks,
+        recogniser,
+        scene.camera,
+        with_table(knowledge, scene.unit, options),
+        pattern=options.pattern,
+        index=index,
+        size_px=scene.size_px,
     )
 
 
@@ -228,12 +256,12 @@ def _truncate(rows: Track, cut: float) -> Track:
     return rows.select(rows.t <= cut)
 
 
-def _conclude(
-    scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Knowledge, options: Options, elapsed: Mapping[str, float]
-) -> Report:
+def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Knowledge, options: Options, elapsed: Mapping[str, float]) -> Report:
     """The report: forecast or refusal, scale, score and notices."""
     from . import __version__
+    from .estimation.knowledge import with_table
 
+    knowledge = with_table(knowledge, scene.unit, options)
     notices = [*scene.tracking.notices]
     forecast: Forecast | None = None
     score: Score | None = None
@@ -241,6 +269,7 @@ def _conclude(
     refusal = _find_refusal(seen)
     if seen.fit is not None and seen.fit.success:
         scale = _measure_scale(seen.fit, seen.free_fit, knowledge)
+        scale = scale if scene.unit == "px" else replace(scale, source="user")
         notices += _judge_scale(seen, scale, knowledge)
     if refusal is None and seen.fit is not None:
         forecast, more = _forecast(scene, seen, knowledge, options)
@@ -385,7 +414,7 @@ def _inside(rows: Track, size_px: tuple[int, int]) -> bool:
 
 
 def _find_ground(seen: Analysis) -> float | None:
-    """m above the anchor: where an earlier stretch ended in a bounce, seen at this stretch's scale; None where none did."""
+    """M above the anchor: where an earlier stretch ended in a bounce, seen at this stretch's scale; None where none did."""
     fit = seen.fit
     if fit is None or "px_per_m" not in fit.names or fit.pattern == "pendulum":
         return None
@@ -441,4 +470,3 @@ def _write_outputs(path: str | Path | None, report: Report, options: Options, pr
         write_csv(report, options.csv, force=options.force)
     if options.json is not None:
         write_json(report, options.json, force=options.force)
-

@@ -104,7 +104,7 @@ def analyse_track(
     bodies = propose_bodies(track.appearance, label=knowledge.label, mass=knowledge.mass, diameter=knowledge.diameter)
     first_body = bodies[1] if knowledge.label is not None else bodies[0]
     around = Surroundings(camera=camera, body=first_body, known=knowledge.known)
-    patterns = PATTERNS if pattern is None else (pattern,)
+    patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
     judged = [_judge(track, s, stretches, recogniser, around, patterns, forced=pattern is not None) for s in stretches[:2]]
     stable = [j for j in judged if j[1] == "stable"]
@@ -157,9 +157,7 @@ def _judge(
     if word.name is None and not forced and verdict == "stable":
         verdict = "broken"
         reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
-    elif word.name is None and forced:
-        word = replace(word, name=name)
-    elif word.name is not None:
+    elif (word.name is None and forced) or word.name is not None:
         word = replace(word, name=name)
     return widen(fit, misfit), verdict, reasons, charges, word, evidence, stretch
 

@@ -12,10 +12,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
 from ..physics.models import FORCE_MODELS
+from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
 from .parameters import (
-    NORMAL_LOG, Known, Problem, build_setting, place_start, predict_image, prior_log_norm, prior_residuals, state_problem, unpack, with_out_of_plane_prior,
+    NORMAL_LOG,
+    Known,
+    Problem,
+    build_setting,
+    place_start,
+    predict_image,
+    prior_log_norm,
+    prior_residuals,
+    state_problem,
+    unpack,
+    with_out_of_plane_prior,
 )  # fmt: skip
 
 STUDENT_DOF = 5.0
@@ -62,9 +72,7 @@ class _Weighing:
     correlation: float
 
 
-def fit_pattern(
-    track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False
-) -> Fit:
+def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False) -> Fit:
     """Match ``pattern`` to the whole of ``track``.
 
     Args:

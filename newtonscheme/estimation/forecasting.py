@@ -84,9 +84,7 @@ def _student_quantile(level: float, dof: float) -> float:
     return float(stdtrit(dof, 0.5 + 0.5 * level))
 
 
-def _find_stop(
-    image: Floats, position: Floats, diameter: float, size_px: tuple[int, int] | None, ground: float | None
-) -> tuple[int, Stop]:
+def _find_stop(image: Floats, position: Floats, diameter: float, size_px: tuple[int, int] | None, ground: float | None) -> tuple[int, Stop]:
     """How many samples come before the end, and what ends them."""
     ends: list[tuple[int, Stop]] = [(len(image), "horizon")]
     if ground is not None:
@@ -104,5 +102,3 @@ def _find_stop(
 def widen(fit: Fit, discrepancy_px: float) -> Fit:
     """The same fit, carrying a misfit (px) that its noise does not explain."""
     return replace(fit, noise=replace(fit.noise, discrepancy_px=discrepancy_px))
-
-

@@ -41,6 +41,19 @@ def gather_knowledge(options: Options) -> Knowledge:
     return Knowledge(known=known, label=options.object, mass=mass, diameter=diameter, rulers=rulers)
 
 
+def with_table(knowledge: Knowledge, unit: str, options: Options) -> Knowledge:
+    """What a table of metres or of angles adds: metres are a ruler, so that gravity is measured; angles lie on the unit circle."""
+    known = knowledge.known
+    if unit == "m":
+        exact = Quantity(1.0, 1e-6, "px/m", "user")
+        free = options.g is None and options.latitude is None
+        g = Entry(known.g.value, FREE_GRAVITY_SIGMA, "measured") if free else known.g
+        return replace(knowledge, known=replace(known, scale=exact, g=g), rulers=(*knowledge.rulers, "scale"))
+    if unit in ("deg", "rad"):
+        return replace(knowledge, known=replace(known, unit_circle=True))
+    return knowledge
+
+
 def _gravity(options: Options, has_ruler: bool) -> Entry:
     if options.g is not None:
         told = parse_quantity(options.g, "m/s^2", "--g")

@@ -74,7 +74,7 @@ def normalised_squares(problem: Problem, fit: Fit, samples: Track) -> Floats:
 
 
 def _squares(residual: Floats, covariance: Floats) -> Floats:
-    """r' S^-1 r; infinite (out of line) where the fit predicts nothing finite there."""
+    """R' S^-1 r; infinite (out of line) where the fit predicts nothing finite there."""
     a, b, d = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
     with np.errstate(all="ignore"):
         square = (d * residual[:, 0] ** 2 - 2 * b * residual[:, 0] * residual[:, 1] + a * residual[:, 1] ** 2) / (a * d - b * b)

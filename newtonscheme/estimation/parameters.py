@@ -46,13 +46,16 @@ BODY_NAMES = ("diameter", "density")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What holds for every pattern of a clip: gravity, air, and the rulers that the user gave (None: not given)."""
+    """What holds for every pattern of a clip: gravity, air, and the rulers that the user gave (None: not given).
+
+    ``unit_circle``: the track is a table of angles, drawn on a circle of radius 1 about a pivot at (0, 0).
+    """
 
     g: Entry
     air_density: float
     scale: Quantity | None = None
     length: Quantity | None = None
-    pivot_px: tuple[float, float, float] | None = None
+    unit_circle: bool = False
 
     @property
     def gravity_is_ruler(self) -> bool:
@@ -78,11 +81,10 @@ def build_setting(model: ForceModel, camera: Camera, body: Body, known: Known) -
         "air_density": Entry(known.air_density, 0.0, "assumed"),
         **_body_entries(body),
     }
-    if known.pivot_px is not None and model.anchor == "pivot":
-        u, v, sigma = known.pivot_px
-        entries["anchor_u_px"], entries["anchor_v_px"] = Entry(u, sigma, "user"), Entry(v, sigma, "user")
     for q in model.parameters:
         entries[q.name] = Entry(q.prior_value, q.prior_sigma, "assumed")
+    if known.unit_circle:
+        entries |= {name: Entry(0.0, 0.0, "user") for name in ("anchor_u_px", "anchor_v_px", "plane_angle")}
     if body.drag_coefficient is not None and "drag_coefficient" in entries:
         entries["drag_coefficient"] = Entry(body.drag_coefficient.value, body.drag_coefficient.sigma, body.drag_coefficient.source)
     if known.length is not None and "length" in entries:
@@ -196,6 +198,8 @@ def unpack(problem: Problem, theta: Floats) -> dict[str, Floats]:
     natural = np.where(problem.log_mask > 0, np.exp(np.clip(theta, -60, 60) * problem.log_mask), theta)
     p = {name: np.full(len(theta), entry.value) for name, entry in problem.setting.entries.items() if entry.sigma == 0}
     p |= {name: natural[:, i] for i, name in enumerate(problem.names)}
+    if problem.known.unit_circle:
+        p["px_per_m"] = 1.0 / p["length"]
     p["mass"] = p["density"] * SPHERE * p["diameter"] ** 3
     return p
 

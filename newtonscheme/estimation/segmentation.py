@@ -133,9 +133,11 @@ def _grow_family(track: Track, first: int, last: int, names: Sequence[str], arou
             if misfit > HOPELESS_MISFIT:
                 break
             continue
-        if best is None or grown.last - grown.first >= RICHER_GAIN * (best.last - best.first):
-            best = grown
-        elif grown.last - grown.first >= best.last - best.first and grown.fit.evidence > best.fit.evidence + RICHER_EVIDENCE:
+        if (
+            best is None
+            or grown.last - grown.first >= RICHER_GAIN * (best.last - best.first)
+            or (grown.last - grown.first >= best.last - best.first and grown.fit.evidence > best.fit.evidence + RICHER_EVIDENCE)
+        ):
             best = grown
     return best
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -69,6 +69,7 @@ def read_track(
     units: str | None = None,
     size: tuple[int, int] | None = None,
     object_index: int | None = None,
+    until: float | None = None,
 ) -> ReadTrack:
     """The track of one object from a file; of several objects or trials the longest, or the one asked for.
 
@@ -78,6 +79,7 @@ def read_track(
         units: px, m, deg or rad, where the header does not say.
         size: width and height of the picture that the coordinates are in, in pixels.
         object_index: which object or trial, 0 being the longest.
+        until: read no row after this time (s): what is estimated from the rows (noise, frame numbers) then knows nothing later.
 
     Raises:
         UsageError: units, a clock or an object that the file does not give and no option does, or that both give differently.
@@ -95,6 +97,8 @@ def read_track(
     found = read_project(content, name, units) if is_project else read_table(content, name, units)
     series = _choose_series(found, name, object_index)
     t = _make_clock(series, name, fps)
+    if until is not None:
+        series, t = _cut(series, t, until)
     track, unit = _make_track(series, name, t)
     notices = (*series.notices, *_note_others(found, series))
     picture = (size or series.size) if unit == "px" else None
@@ -158,6 +162,14 @@ def _check_clock(series: Series, name: str, t: Floats) -> None:
     if len(late):
         row = int(late[0]) + 1
         raise UnreadableInput(f"'{name}', {series.places[row]}: found {t[row]:g} s after {t[row - 1]:g} s, needed times that increase")
+
+
+def _cut(series: Series, t: Floats, until: float) -> tuple[Series, Floats]:
+    """The rows up to a time."""
+    n = max(int(np.searchsorted(t, until, side="right")), 2)
+    names = ("position", "places", "t", "frame", "radius", "radius_sigma", "sigma", "score")
+    kept = {name: value[:n] for name in names if (value := getattr(series, name)) is not None}
+    return replace(series, **kept), t[:n]
 
 
 def _make_track(series: Series, name: str, t: Floats) -> tuple[Track, Unit]:

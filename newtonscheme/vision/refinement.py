@@ -84,7 +84,7 @@ class Discs:
 
 
 def fit_discs(
-    images: Floats, backgrounds: Floats, centre_px: Floats, radius_px: Floats, *, softness_px: Floats | None = None, streak_px: Floats | None = None
+    images: Singles, backgrounds: Singles, centre_px: Floats, radius_px: Floats, *, softness_px: Floats | None = None, streak_px: Floats | None = None
 ) -> Discs:
     """Fit a disc in each of n crops (n, c, c), NaN outside the picture, from a start good to about half a radius.
 
@@ -157,7 +157,7 @@ class _Pixels:
         )
 
 
-def _pixels(images: Floats, backgrounds: Floats) -> _Pixels:
+def _pixels(images: Singles, backgrounds: Singles) -> _Pixels:
     n, size, _ = images.shape
     flat = images.reshape(n, -1)
     seen = np.isfinite(flat)
@@ -178,7 +178,7 @@ def _iterate(
         hessian, slope = state.normal_equations()
         hessian = hessian + _diagonal(prior)
         slope = slope - prior * (theta - prior_mean)
-        step = np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0]
+        step: Floats = np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0]
         trial = _bounded(theta, step, size)
         attempt = _evaluate(trial, pixels).with_scales(state.scales)
         attempt_cost = attempt.cost + (prior * (trial - prior_mean) ** 2).sum(axis=1)
@@ -345,7 +345,7 @@ def _diagonal(values: Floats) -> Floats:
 
 def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, size: int) -> Discs:
     hessian, _ = state.normal_equations()
-    covariance = np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size)
+    covariance: Floats = np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size)
     radius = np.exp(theta[:, 2])
     covered = np.maximum(state.coverage.sum(axis=1), 1e-6)
     streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))

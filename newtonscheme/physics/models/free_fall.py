@@ -8,7 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..flight import (
-    FLIGHT_SYMMETRIES, STATE, flight_energy, flight_position, flight_rhs, flight_time_scale, guess_flight, prepare_flight, report_flight,
+    FLIGHT_SYMMETRIES,
+    STATE,
+    flight_energy,
+    flight_position,
+    flight_rhs,
+    flight_time_scale,
+    guess_flight,
+    prepare_flight,
+    report_flight,
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter
 
