@@ -100,8 +100,8 @@ def _distort(camera: Camera, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     r2 = x * x + y * y
     inner = np.minimum(r2, _fold_radius_squared(k1, k2, k3))
     radial = 1.0 + inner * (k1 + inner * (k2 + inner * k3))
-    p1, p2 = np.where(inner < r2, 0.0, p1), np.where(inner < r2, 0.0, p2)
-    return x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    t1, t2 = np.where(inner < r2, 0.0, p1), np.where(inner < r2, 0.0, p2)
+    return x * radial + 2 * t1 * x * y + t2 * (r2 + 2 * x * x), y * radial + t1 * (r2 + 2 * y * y) + 2 * t2 * x * y
 
 
 def _fold_radius_squared(k1: float, k2: float, k3: float) -> float:

@@ -208,7 +208,8 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     size = read.size or _picture_of(rows) if read.unit == "px" else (0, 0)
     video = Video(
         path=Path(file), width_px=size[0], height_px=size[1], fps=1.0 / float(np.median(np.diff(rows.t))) if len(rows) > 1 else 0.0,
-        n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track", sha256=sha256(Path(file).read_bytes()).hexdigest(),
+        n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track",
+        sha256=sha256(Path(file).read_bytes()).hexdigest(),
     )  # fmt: skip
     tracking = Tracking(video=video, tracks=(rows,), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
@@ -372,10 +373,10 @@ def _judge_scale(seen: Analysis, scale: Scale, knowledge: Knowledge) -> list[Not
             factor = other.px_per_m / first.px_per_m
             notices.append(Notice("rulers_disagree", f"{other.name} says {factor:.3g} times the scale that {first.name} says ({apart:.1f} sigma)"))
     size = seen.free_fit.parameters.get("diameter") if seen.free_fit is not None else None
-    if size is not None and knowledge.known.gravity_is_ruler and np.any(np.isfinite(seen.track.radius_px)) and seen.verdict == "stable":
-        if not SMALLEST_BODY < size.value < LARGEST_BODY:
-            wrong = f"with gravity as the ruler the object would be {size.value:.2g} m wide: the clock or the scale is implausible"
-            notices.append(Notice("scale_implausible", f"{wrong}; give the true rate with --fps, or a ruler (--diameter, --scale, --length)"))
+    judged = knowledge.known.gravity_is_ruler and seen.verdict == "stable" and bool(np.any(np.isfinite(seen.track.radius_px)))
+    if judged and size is not None and not SMALLEST_BODY < size.value < LARGEST_BODY:
+        wrong = f"with gravity as the ruler the object would be {size.value:.2g} m wide: the clock or the scale is implausible"
+        notices.append(Notice("scale_implausible", f"{wrong}; give the true rate with --fps, or a ruler (--diameter, --scale, --length)"))
     g = seen.fit.parameters.get("g") if seen.fit is not None else None
     if g is not None and g.source == "measured" and abs(g.value - 9.81) > RULERS_AGREE * math.hypot(g.sigma, 0.03) + 0.05 * 9.81:
         notices.append(Notice("gravity_implausible", f"g = {g.value:.3g} +- {g.sigma:.2g} m/s^2: the clock or the ruler is implausible on Earth"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -116,7 +117,7 @@ def log_odds_over_free_path(fit: Fit) -> float:
     basis = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, blocks), min(blocks - 1, BLOCKS))
     law, free = [], []
     for tolerance in TOLERANCES:
-        spread = np.hypot(sigma, tolerance * extent)
+        spread: Floats = np.asarray(np.hypot(sigma, tolerance * extent), dtype=np.float64)
         cost = math.log(max(math.sqrt(blocks) * extent / float(spread.mean()), 1.5))
         norm = -2.0 * float(np.sum(np.log(spread))) - blocks * math.log(2.0 * math.pi)
         law.append(norm - 0.5 * float(np.sum((left / spread[:, None]) ** 2)) - numbers * cost)
@@ -145,7 +146,7 @@ def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats]:
     """Means of centres and residuals over up to `BLOCKS` equal blocks, and the sigma of each mean."""
     n = len(fit.track)
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
-    blocks = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    blocks = [slice(int(a), int(b)) for a, b in pairwise(edges)]
     observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])

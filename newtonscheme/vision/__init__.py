@@ -1,0 +1,1 @@
+"""Frames in, ranked tracks out: the only home of OpenCV and PyAV."""

@@ -58,10 +58,10 @@ def test_rulers_bind_what_they_measure() -> None:
     assert exact == Entry(1.62, 0.0, "user")
 
 
-def test_a_pivot_that_is_known_binds_a_pendulums_anchor_and_no_balls() -> None:
-    there = replace(known(), pivot_px=(300.0, 20.0, 2.0))
-    assert build_setting(FORCE_MODELS["pendulum"], assumed_camera(), FREE_BODY, there).entries["anchor_u_px"] == Entry(300.0, 2.0, "user")
-    assert math.isinf(build_setting(FORCE_MODELS["free_fall"], assumed_camera(), FREE_BODY, there).entries["anchor_u_px"].sigma)
+def test_angles_have_their_pivot_at_the_circles_centre() -> None:
+    circle = replace(known(), unit_circle=True)
+    assert build_setting(FORCE_MODELS["pendulum"], table_camera(), FREE_BODY, circle).entries["anchor_u_px"] == Entry(0.0, 0.0, "user")
+    assert math.isinf(build_setting(FORCE_MODELS["free_fall"], assumed_camera(), FREE_BODY, known()).entries["anchor_u_px"].sigma)
 
 
 def test_a_table_has_one_scale_and_no_lens() -> None:

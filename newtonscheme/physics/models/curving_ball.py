@@ -96,9 +96,9 @@ def spin_parameter(lift: Floats) -> Floats:
 
 
 def invert_lift_laws(lift: Floats) -> tuple[Floats, Floats]:
-    """S of two laws: CL = S / (2.02 S + 0.98) (tennis: Stepanek 1988, Am. J. Phys. 56, 138) and CL = 1.12 S / (0.583 + 2.333 S)
-    (baseball: Nathan 2008, Am. J. Phys. 76, 119).
+    """The spin parameter S under a tennis ball's and under a baseball's lift law.
 
+    CL = S / (2.02 S + 0.98) (Stepanek 1988, Am. J. Phys. 56, 138) and CL = 1.12 S / (0.583 + 2.333 S) (Nathan 2008, Am. J. Phys. 76, 119).
     Both saturate near CL = 0.48: close to it the lift hardly tells the spin, so S is given as at most 1.
     """
     tennis = 0.98 * lift / np.maximum(1.0 - 2.02 * lift, 1e-6)

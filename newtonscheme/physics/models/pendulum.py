@@ -89,7 +89,7 @@ def guess(sighting: Sighting, known: Values) -> tuple[Start, ...]:
         theta = np.arctan2(plane[:, 0] - centre, height - plane[:, 1])
         for omega, _, a, b in _fit_sinusoids(t, theta, offset=False):
             amplitude = min(float(np.hypot(a, b)), LARGEST_AMPLITUDE)
-            natural = omega / _arithmetic_geometric_mean(1.0, np.cos(amplitude / 2.0))
+            natural = omega / float(_arithmetic_geometric_mean(1.0, np.cos(amplitude / 2.0)))
             length = float(known["length"]) if "length" in known else float(known["g"]) / natural**2
             values = {"theta": a, "omega": b * omega, "length": length, "damping": 0.02, "quadratic_damping": 0.005, "plane_angle": 0.0}
             starts.append(Start(anchor=(centre, height), depth=length / radius, values=values))
@@ -167,7 +167,8 @@ def draw(rng: np.random.Generator) -> Drawn:
     values = {
         "g": 9.80665, "air_density": rng.uniform(1.1, 1.29), "diameter": diameter, "mass": density * np.pi * diameter**3 / 6.0,
         "theta": theta, "omega": omega, "length": length, "damping": float(np.exp(rng.uniform(np.log(0.001), np.log(0.15)))),
-        "quadratic_damping": float(np.exp(rng.uniform(np.log(0.0005), np.log(0.03)))), "plane_angle": float(np.clip(rng.normal(0.0, 0.12), -0.5, 0.5)),
+        "quadratic_damping": float(np.exp(rng.uniform(np.log(0.0005), np.log(0.03)))),
+        "plane_angle": float(np.clip(rng.normal(0.0, 0.12), -0.5, 0.5)),
     }  # fmt: skip
     periods = float(np.exp(rng.uniform(np.log(0.4), np.log(10.0))))
     return Drawn(values={name: float(value) for name, value in values.items()}, duration=float(np.clip(periods * 2 * np.pi / w0, 0.4, 12.0)))
