@@ -114,10 +114,10 @@ def log_odds_over_free_path(fit: Fit) -> float:
     """
     observed, left, sigma = _block_means(fit)
     extent, blocks, numbers = max(extent_px(fit.track), 1e-9), len(observed), _numbers_of(fit)
-    basis = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, blocks), min(blocks - 1, BLOCKS))
+    basis: Floats = np.asarray(np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, blocks), min(blocks - 1, BLOCKS)), dtype=np.float64)
     law, free = [], []
     for tolerance in TOLERANCES:
-        spread: Floats = np.asarray(np.hypot(sigma, tolerance * extent), dtype=np.float64)
+        spread = np.hypot(sigma, tolerance * extent)
         cost = math.log(max(math.sqrt(blocks) * extent / float(spread.mean()), 1.5))
         norm = -2.0 * float(np.sum(np.log(spread))) - blocks * math.log(2.0 * math.pi)
         law.append(norm - 0.5 * float(np.sum((left / spread[:, None]) ** 2)) - numbers * cost)

@@ -178,7 +178,9 @@ def _iterate(
         hessian, slope = state.normal_equations()
         hessian = hessian + _diagonal(prior)
         slope = slope - prior * (theta - prior_mean)
-        step: Floats = np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0]
+        step = np.asarray(
+            np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0], dtype=np.float64
+        )
         trial = _bounded(theta, step, size)
         attempt = _evaluate(trial, pixels).with_scales(state.scales)
         attempt_cost = attempt.cost + (prior * (trial - prior_mean) ** 2).sum(axis=1)
@@ -345,7 +347,7 @@ def _diagonal(values: Floats) -> Floats:
 
 def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, size: int) -> Discs:
     hessian, _ = state.normal_equations()
-    covariance: Floats = np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size)
+    covariance = np.asarray(np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
     covered = np.maximum(state.coverage.sum(axis=1), 1e-6)
     streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))
