@@ -23,8 +23,8 @@ from .recognition import Recogniser, propose, recognise
 from .segmentation import Stretch, Surroundings, describe_segments, find_stretches, leaves_smoothly, local_noise
 from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
 
-TRACKS_TRIED = 5
-"""Ranked tracks that recognition looks at: the object is nearly always the first or second."""
+TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
+"""Ranked tracks that recognition looks at, until a pattern holds over half of one: the object is nearly always the first or second."""
 LONGER = 1.5
 """A lower-ranked track is preferred where a pattern holds on it for this much longer."""
 BODY_SIGMAS = 4.0
@@ -80,6 +80,8 @@ def analyse_tracks(
         analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px)
         if best is None or _preferred(analysis, best):
             best = analysis
+        if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track):
+            break
     if best is None:
         raise ValueError("analyse_tracks: expected at least one track")
     return best

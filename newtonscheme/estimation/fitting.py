@@ -51,7 +51,9 @@ MISFIT = 2.0
 """An optimum whose noise is this many times that of the samples' neighbours is a wrong one, or the wrong pattern: try other starts."""
 ANNEALING, MAX_STAGES = 0.2, 9
 """Each stage of a descent from afar takes the noise to be a fifth of the misfit: 9 stages span six orders of magnitude."""
-NOISE_ROUNDS = 3
+NOISE_ROUNDS, NEAR_ROUNDS = 3, 2
+SCREENED_SAMPLES, FITTED_SAMPLES = 120, 500
+"""A longer track is thinned evenly to this many samples: tracking errors are correlated over several frames, so little is lost."""
 CONVERGED, ROUGHLY = 1e-5, 0.03
 """Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples; and on the way there."""
 PROMISE = 0.02
@@ -93,16 +95,23 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
         return _failed(track, pattern, camera, body, known, "a sample of the track is not finite")
     if not float(np.hypot(*np.ptp(track.centre_px, axis=0))) > 0:
         return _failed(track, pattern, camera, body, known, "the object stands still")
+    track = _thin(track, SCREENED_SAMPLES if screening else FITTED_SAMPLES)
     problem = state_problem(track, pattern, camera, body, known)
     weighing = _first_weighing(problem)
     starts = _find_starts(problem, track, known, near)
     theta, problem = _follow_starts(problem, starts, weighing, screening)
     if theta is None:
         return _failed(track, pattern, camera, body, known, f"no start of {pattern} could be integrated, or none came near the track")
-    for _ in range(1 if screening else NOISE_ROUNDS):
+    for _ in range(1 if screening else NOISE_ROUNDS if near is None else NEAR_ROUNDS):
         weighing = _weigh(problem, theta, track)
         theta, _ = _descend(problem, theta, weighing, REFIT_ITERATIONS if screening else FIT_ITERATIONS)
     return _conclude(problem, theta, _weigh(problem, theta, track), track)
+
+
+def _thin(track: Track, most: int) -> Track:
+    """At most so many samples, evenly chosen, the first and the last among them."""
+    n = len(track)
+    return track if n <= most else track.select(np.unique(np.round(np.linspace(0, n - 1, most)).astype(np.int64)))
 
 
 def _first_weighing(problem: Problem) -> _Weighing:

@@ -27,10 +27,15 @@ DEPTH, DEPTH_LOG_SIGMA = 3.0, 1.3
 """m: a camera stands 0.2 to 40 m away. Weak; it only keeps a track without acceleration from running to infinity."""
 RADIUS_BIAS_SIGMA_PX = 0.3
 """The edge of a disc is placed by a threshold or a blur model: its bias is common to all frames and does not average out."""
+SHARED_RADIUS_ERROR, INDEPENDENT_LOOKS = 0.01, 12.0
+"""A patterned or blurred ball's radius is off by a per cent, and differently so a dozen times along its path at most."""
 FREE_GRAVITY_SIGMA = 8.0
 """m/s^2: gravity as an unknown (a ruler is given): from the Moon to a clip whose clock is twice too fast."""
-OUT_OF_PLANE_SLOPE = 0.6
-"""Speed towards the camera over the speed across it: people film throws from the side; the apparent size corrects it."""
+OUT_OF_PLANE_SLOPE, RISE_SHARE = 0.6, 0.15
+"""Speed towards the camera over the horizontal speed across it: people film throws from the side, and what is dropped or tossed up goes
+nowhere else: a hand gives it about 0.15 of its vertical speed sideways."""
+CLEAR_APPROACH = 0.25
+"""Unless the apparent size says that the depth changes by a quarter: that is a motion towards or away, a free kick seen from behind."""
 OUT_OF_PLANE_FLOOR = 0.3
 """m/s: what a hand adds to a drop."""
 NORMAL_LOG = 0.5 * math.log(2.0 * math.pi)
@@ -148,8 +153,17 @@ def state_problem(track: Track, pattern: str, camera: Camera, body: Body, known:
         prior_sigma=np.array([setting.entries[n].sigma for n in names]), log_mask=is_log.astype(float), t=track.t - track.t[0],
         observed=np.column_stack([track.centre_px, track.radius_px]),
         whitening=np.linalg.inv(np.linalg.cholesky(track.covariance_px)),
-        centre_sigma=track.sigma_px, radius_sigma=np.where(np.isfinite(track.radius_px), track.radius_sigma_px, np.nan),
+        centre_sigma=track.sigma_px, radius_sigma=_honest_radius_sigma(track),
     )  # fmt: skip
+
+
+def _honest_radius_sigma(track: Track) -> Floats:
+    """(n,) px: each apparent radius's sigma with the share that blur, shading and background give all of them together.
+
+    An error that is common to many samples does not average out: spread over n of them, it is sqrt(n) times as large in each.
+    """
+    shared = SHARED_RADIUS_ERROR * track.radius_px * math.sqrt(max(len(track) / INDEPENDENT_LOOKS, 1.0))
+    return np.where(np.isfinite(track.radius_px), np.hypot(track.radius_sigma_px, shared), np.nan)
 
 
 def with_out_of_plane_prior(problem: Problem, theta: Floats) -> Problem:
@@ -157,9 +171,13 @@ def with_out_of_plane_prior(problem: Problem, theta: Floats) -> Problem:
     if "vz" not in problem.names:
         return problem
     p = unpack(problem, theta[None])
-    across = float(np.hypot(p["vx"][0], p["vy"][0])) + 0.25 * float(p["g"][0]) * float(problem.t[-1])
+    vx, vy, vz = (float(p[name][0]) for name in ("vx", "vy", "vz"))
+    slope = OUT_OF_PLANE_SLOPE * (abs(vx) + RISE_SHARE * abs(vy))
+    if problem.camera.kind == "pinhole":
+        depth = float(p["focal_px"][0] / p["px_per_m"][0])
+        slope = max(slope, abs(vz)) if abs(vz) * float(problem.t[-1]) > CLEAR_APPROACH * depth else slope
     sigma = problem.prior_sigma.copy()
-    sigma[problem.names.index("vz")] = max(OUT_OF_PLANE_SLOPE * across, OUT_OF_PLANE_FLOOR)
+    sigma[problem.names.index("vz")] = max(slope, OUT_OF_PLANE_FLOOR)
     from dataclasses import replace
 
     return replace(problem, prior_sigma=sigma)

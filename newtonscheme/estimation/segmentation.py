@@ -20,9 +20,9 @@ from .recognition import Proposal
 
 LOWEST_PROBABILITY = 0.15
 """Proposals below this are not worth a fit: three of four such windows are something else even where the pattern is common."""
-MAX_SEEDS = 14
+MAX_SEEDS = 8
 """Fits are begun at this many proposals at most: enough to meet every flight between the bounces of an ordinary clip."""
-MAX_SEGMENTS = 6
+MAX_SEGMENTS = 5
 LONGEST_TRIMMED = 24
 """A longer window that does not hold is left to the shorter ones inside it."""
 NOISE_TOLERANCE = 2.5

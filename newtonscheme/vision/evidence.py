@@ -16,9 +16,18 @@ COARSE_RADII = 0.2
 """Sigma of a silhouette's centroid in radii: an arm or a shadow pulls it by that much."""
 
 
+SHADOW_BRIGHTEST = 0.1
+"""A shadow's brightest part departs upwards by less than this share of its darkest: there is nothing bright in it."""
+SHADOW_COLOUR, SHADOW_COLOUR_FLOOR = 0.2, 1.0
+"""A shadow's colour departs by less than this share of its brightness, and this many grey levels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One object in one frame, pixels; without a believable disc (``fitted`` False) it is a silhouette's centroid and the radii are NaN."""
+    """One object in one frame, pixels; without a believable disc (``fitted`` False) it is a silhouette's centroid and the radii are NaN.
+
+    ``departure`` is the darkest and the brightest that the disc shows against the background, in the plane it was fitted in.
+    """
 
     frame: int
     t: float
@@ -27,6 +36,7 @@ class Sample:
     radius: float
     radius_sigma: float
     explained: float
+    departure: tuple[float, float]
     streak: Floats
     fitted: bool
 
@@ -57,8 +67,18 @@ class Evidence:
             return self.samples[key]
         c = self.candidate(key)
         sigma = COARSE_RADII * c.radius + 0.5 * self.stride
-        return Sample(self.index[key[0]], self.t[key[0]], np.array([c.u, c.v]), sigma**2 * np.eye(2), np.nan, np.nan, 0.0, np.zeros(2), False)
+        return Sample(
+            self.index[key[0]], self.t[key[0]], np.array([c.u, c.v]), sigma**2 * np.eye(2), np.nan, np.nan, 0.0, (0.0, 0.0), np.zeros(2), False
+        )
 
     def contrast(self, keys: Sequence[Key]) -> float:
-        """Median departure from the background, grey levels of all planes together."""
-        return float(np.median([self.candidate(key).contrast for key in keys]))
+        """Median departure from the background, grey levels: of the silhouette in all planes or of the disc's extremes, the larger."""
+        extremes = [max(map(abs, self.samples[key].departure)) if key in self.samples else 0.0 for key in keys]
+        return float(np.median([max(self.candidate(key).contrast, extreme) for key, extreme in zip(keys, extremes, strict=True)]))
+
+    def darkens_only(self, keys: Sequence[Key]) -> bool:
+        """Whether an object does what a shadow does: darken, without colour and without a single brighter spot."""
+        colour = np.median([np.abs(self.candidate(key).departure) for key in keys], axis=0)
+        departure = np.array([self.samples[key].departure for key in keys if self.fitted(key)]).reshape(-1, 2)
+        dark, bright = np.median(departure, axis=0) if len(departure) else (0.0, 0.0)
+        return bool(dark < 0 and bright < SHADOW_BRIGHTEST * -dark and max(colour[1:]) < SHADOW_COLOUR * colour[0] + SHADOW_COLOUR_FLOOR)

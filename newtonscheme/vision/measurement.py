@@ -16,6 +16,7 @@ from ..types import Bools, Floats, Ints
 from .background import spread_indices
 from .detection import Candidate
 from .footage import Stretch
+from .ranking import parabola_at
 from .refinement import Discs, fit_discs
 
 BATCH = 24
@@ -35,6 +36,8 @@ RADIUS_RANGE = 3.0
 """A fitted radius within this factor of the path's may be the same object, nearer or further away."""
 NEIGHBOURS = 3
 """Good samples on each side that say where a failed one should be."""
+RADIUS_FLOOR = 0.02
+"""Share of the radius that blur, gamma and shading leave uncertain however sharp the fit: one film's ball shrank by 4 % as it sped up."""
 LEAST_RADIUS_PX = 0.8
 """A smaller disc is a hot pixel or a coding error."""
 STREAK_FROM_PX, STREAK_FROM_RADII = 3.0, 0.4
@@ -80,7 +83,8 @@ class Samples:
     radius_px: Floats
     radius_sigma_px: Floats
     softness_px: Floats
-    contrast: Floats
+    darkest: Floats
+    brightest: Floats
     explained: Floats
     streak_px: Floats
     fitted: Bools
@@ -176,9 +180,10 @@ def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:
         discs.centre_px * thin + corner,
         discs.covariance_px * thin**2,
         discs.radius_px * thin,
-        discs.radius_sigma_px * thin,
+        np.hypot(discs.radius_sigma_px * thin, RADIUS_FLOOR * discs.radius_px * thin),
         discs.softness_px * thin,
-        discs.contrast,
+        discs.darkest,
+        discs.brightest,
         np.where(discs.covered > LEAST_COVERED, discs.explained, 0.0),
         np.where(np.isfinite(discs.streak_sigma_px)[:, None], discs.streak_px * thin, 0.0),
         np.hypot(discs.streak_px[:, 0], discs.streak_px[:, 1]) > STREAK_CLEAR * discs.streak_sigma_px,
@@ -186,8 +191,18 @@ def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:
 
 
 def _blank(n: int) -> Samples:
+    zero = np.zeros(n)
     return Samples(
-        np.zeros((n, 2)), np.zeros((n, 2, 2)), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, 2)), np.zeros(n, bool)
+        centre_px=np.zeros((n, 2)),
+        covariance_px=np.zeros((n, 2, 2)),
+        radius_px=zero,
+        radius_sigma_px=zero,
+        softness_px=zero,
+        darkest=zero,
+        brightest=zero,
+        explained=zero,
+        streak_px=np.zeros((n, 2)),
+        fitted=np.zeros(n, bool),
     )
 
 
@@ -217,8 +232,7 @@ def _expected(rows: Ints, samples: Samples, good: Bools, again: Ints, place: Flo
             continue
         radius[n] = np.median(samples.radius_px[near])
         if len(near) >= 4:
-            at = (rows[near] - rows[k]).astype(float)
-            guess = np.polynomial.polynomial.polyfit(at, samples.centre_px[near], 2)[0]
+            guess = parabola_at(rows[near], samples.centre_px[near], int(rows[k]))
             if np.hypot(*(guess - place[k])) < 2 * max(radius[n], size[k]):
                 centre[n] = guess
     return centre, radius
@@ -314,7 +328,8 @@ def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats
         np.where(good, samples.radius_px, np.nan),
         np.where(good, samples.radius_sigma_px, np.nan),
         samples.softness_px,
-        samples.contrast,
+        samples.darkest,
+        samples.brightest,
         np.where(good, samples.explained, 0.0),
         np.where(good[:, None], samples.streak_px, 0.0),
         good,

@@ -60,6 +60,13 @@ def smoothness_of(t: Floats, centre: Floats, radius: Floats, shape: float, contr
     return float(np.prod(credit))
 
 
+def parabola_at(rows: Ints, values: Floats, row: int) -> Floats:
+    """The value at ``row`` of the parabola through values (n, c) at ``rows`` (n,); of a straight line or mean where n is less than 4 or 2."""
+    x = (rows - row).astype(float)
+    basis = (x / max(float(np.abs(x).max()), 1.0))[:, None] ** np.arange(min(2, len(rows) // 2) + 1)
+    return np.asarray(np.linalg.lstsq(basis, values, rcond=None)[0][0], dtype=np.float64)
+
+
 def typical_error(t: Floats, centre: Floats, covariance: Floats) -> tuple[float, float]:
     """The factor by which the samples scatter about a smooth path more than their sigmas say, and their correlation time (s).
 

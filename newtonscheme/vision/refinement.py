@@ -36,6 +36,8 @@ CONVERGED_PX, COARSE_CONVERGED_PX = 0.003, 0.1
 """Steps below this end a stage: a fifth of the best precision, or well inside the next stage's reach."""
 STUCK = 10.0
 """Damping from which a rejected step means that there is no better one."""
+DEPARTURE_QUANTILES = (5, 95)
+"""Per cent: the darkest and the brightest that an object shows, single pixels aside."""
 OFFSET_PRIOR = 0.1
 """Sigma, in contrasts, of a change of the background around the object: soft shadows."""
 LOGISTIC_SLOPE = 1.702
@@ -67,7 +69,8 @@ class Discs:
     """Fitted discs, in each crop's own pixels: first pixel's centre at (0, 0).
 
     ``explained`` (n,) is the share of the departure from the background that the model accounts for (1 is perfect); ``covered`` (n,) the
-    share of the disc inside the picture; ``streak_px`` (n, 2) the displacement during the exposure, with ``streak_sigma_px`` along itself.
+    share of the disc inside the picture; ``darkest`` and ``brightest`` (n,) quantiles of the departure from the background well inside;
+    ``streak_px`` (n, 2) the displacement during the exposure, with ``streak_sigma_px`` along itself.
     """
 
     centre_px: Floats
@@ -77,7 +80,8 @@ class Discs:
     softness_px: Floats
     streak_px: Floats
     streak_sigma_px: Floats
-    contrast: Floats
+    darkest: Floats
+    brightest: Floats
     explained: Floats
     covered: Floats
     noise: Floats
@@ -349,7 +353,9 @@ def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, 
     hessian, _ = state.normal_equations()
     covariance = np.asarray(np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
-    covered = np.maximum(state.coverage.sum(axis=1), 1e-6)
+    inside = np.where(pixels.seen & (state.coverage > 0.5), pixels.values - pixels.known, np.nan)
+    inside[np.isnan(inside).all(axis=1), 0] = 0.0
+    darkest, brightest = np.nanpercentile(inside, DEPARTURE_QUANTILES, axis=1)
     streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))
     return Discs(
         centre_px=theta[:, :2],
@@ -359,7 +365,8 @@ def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, 
         softness_px=np.exp(theta[:, 3]),
         streak_px=streak,
         streak_sigma_px=_along(streak, covariance),
-        contrast=theta[:, 4] - (pixels.known * state.coverage).sum(axis=1) / covered,
+        darkest=darkest,
+        brightest=brightest,
         explained=_explained(state, pixels),
         covered=_covered(theta, pixels, size),
         noise=state.scales[0].astype(float),

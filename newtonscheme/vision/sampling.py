@@ -13,6 +13,7 @@ from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Path
 from .measurement import TIGHT, measure_samples
+from .ranking import parabola_at
 
 LEAST_KNOWN = 5
 """Fitted samples that a path needs before frames without a candidate are searched."""
@@ -56,6 +57,7 @@ def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> N
             radius=float(found.radius_px[n]),
             radius_sigma=float(found.radius_sigma_px[n]),
             explained=float(found.explained[n]),
+            departure=(float(found.darkest[n]), float(found.brightest[n])),
             streak=found.streak_px[n],
             fitted=bool(found.fitted[n]),
         )
@@ -85,7 +87,7 @@ def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Can
         near = np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS]
         if at[near[0]] == row or np.abs(at[near] - row).max() > 2 * NEIGHBOURS:
             continue
-        u, v = np.polynomial.polynomial.polyfit((at[near] - row).astype(float), centre[near], 2)[0]
+        u, v = parabola_at(at[near], centre[near], row)
         like = evidence.candidate(fitted[int(near[0])])
         size = float(np.median(radius[near]) * np.sqrt(like.elongation) + TIGHT * evidence.stride)
         out.append((row, replace(like, u=float(u), v=float(v), radius=size)))

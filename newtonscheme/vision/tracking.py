@@ -34,6 +34,9 @@ MIN_SMOOTHNESS = 0.02
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
+COMPANION_FRAMES, COMPANION_DRIFT, COMPANION_SHARE = 0.5, 0.3, 0.8
+"""Tracks run together if they share this part of the shorter one's frames and drift apart by less than this share of their way; the
+fainter one is then ranked at this share of the other."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -98,12 +101,37 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     complete = best_first([completed_path(path, evidence) for path in paths])
     runs = [run for path in joined_paths(complete, evidence) for run in smoothest_runs(path, evidence, measured=True)]
     best = distinct_paths(best_first(joined_paths(best_first(runs), evidence)), evidence, PREFERENCE * most)
-    tracks = [track for path in best if (track := _track(path, evidence)) is not None]
+    found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
+    tracks = _companions_last(found, evidence)
     out: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.smoothness):
         if all(_coincidence(track, other) < SAME_SHARE for other in out):
             out.append(track)
     return out[:most]
+
+
+def _companions_last(found: list[tuple[Track, Path]], evidence: Evidence) -> list[Track]:
+    """Tracks, with a shadow or reflection that moves along with its object ranked behind it: the one that only darkens, or is fainter."""
+    rank = {id(track): track.smoothness for track, _ in found}
+    for track, path in found:
+        for other, its in found:
+            if track is other or not _together(track, other):
+                continue
+            shadows = evidence.darkens_only(path.rows), evidence.darkens_only(its.rows)
+            fainter = evidence.contrast(path.rows) < evidence.contrast(its.rows)
+            if shadows == (True, False) or (shadows[0] == shadows[1] and fainter):
+                rank[id(track)] = min(rank[id(track)], COMPANION_SHARE * rank[id(other)])
+    return [replace(track, smoothness=rank[id(track)]) for track, _ in found]
+
+
+def _together(track: Track, other: Track) -> bool:
+    """Whether two tracks run side by side: over their common frames their distance changes little for the way they go."""
+    _, own, its = np.intersect1d(track.frame, other.frame, return_indices=True)
+    if len(own) < max(MIN_TRACK, COMPANION_FRAMES * min(len(track), len(other))):
+        return False
+    way = float(np.hypot(*np.ptp(track.centre_px[own], axis=0)))
+    apart = track.centre_px[own] - other.centre_px[its]
+    return float(np.hypot(*np.ptp(apart, axis=0))) < COMPANION_DRIFT * way
 
 
 def _track(path: Path, evidence: Evidence) -> Track | None:

@@ -99,7 +99,7 @@ def guess(sighting: Sighting, known: Values) -> tuple[Start, ...]:
 def _find_arcs(t: Floats, plane: Floats) -> list[tuple[float, float, float]]:
     """Candidate (centre, height, radius) of the swing on the plane: the circle through the path, then arcs about each sinusoid's centre."""
     x, y = plane[:, 0], plane[:, 1]
-    reach = 0.5 * float(np.ptp(x)) or 1e-6
+    reach = max(0.5 * float(np.ptp(x)), 1e-9)
     arcs = []
     origin = np.array([np.mean(x), np.mean(y)])
     algebraic = np.column_stack([2 * (x - origin[0]), 2 * (y - origin[1]), np.ones_like(x)])
@@ -108,7 +108,7 @@ def _find_arcs(t: Floats, plane: Floats) -> list[tuple[float, float, float]]:
     if rest + cx**2 + cy**2 > 0 and cy > 0:
         arcs.append((origin[0] + cx, origin[1] + cy, float(np.sqrt(rest + cx**2 + cy**2))))
     for _, centre, _, _ in _fit_sinusoids(t, x, offset=True):
-        curvature = float(np.polynomial.polynomial.polyfit(x - centre, y, 2)[2])
+        curvature = float(np.linalg.lstsq(np.vander((x - centre) / reach, 3), y, rcond=None)[0][0]) / reach**2
         radii = [reach / amplitude for amplitude in TRIAL_AMPLITUDES]
         radii += [0.5 / curvature] if curvature > 0 and 0.5 / curvature > reach / np.sin(LARGEST_AMPLITUDE) else []
         for radius in radii:
