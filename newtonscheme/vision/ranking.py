@@ -22,6 +22,8 @@ ENOUGH_CONTRAST = 15.0
 """Grey levels that get half of the credit for contrast: shadows and reflections are fainter than what casts them."""
 NOISE_WINDOW, NOISE_DEGREE = 11, 4
 """Samples and degree of the polynomials that the noise is read off: a quarter of a pendulum's swing is followed to 1/30000 of it."""
+CLEARLY = 4.0
+"""Sigmas that the departures' correlation must show: it widens every sigma of the track, and coding gives short runs of it by chance."""
 MAX_CORRELATION = 0.9
 """More is a bias, not noise."""
 ENOUGH_PX = 2.0
@@ -112,7 +114,7 @@ def _autocorrelation(scaled: Floats, typical: Floats, dt: float, t: Floats) -> f
     grid = np.linspace(0.0, MAX_CORRELATION, 19)
     expected = np.array([_response(typical, phi, 1) / _response(typical, phi, 0) for phi in grid])
     uncertainty = 1 / np.sqrt(2 * neighbours.sum())
-    return float(np.interp(shown, expected, grid)) if shown > expected[0] + 2 * uncertainty else 0.0
+    return float(np.interp(shown, expected, grid)) if shown > expected[0] + CLEARLY * uncertainty else 0.0
 
 
 def _response(weights: Floats, phi: float, lag: int) -> float:

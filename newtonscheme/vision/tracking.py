@@ -34,9 +34,10 @@ MIN_SMOOTHNESS = 0.02
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
-COMPANION_FRAMES, COMPANION_DRIFT, COMPANION_SHARE = 0.5, 0.3, 0.8
-"""Tracks run together if they share this part of the shorter one's frames and drift apart by less than this share of their way; the
-fainter one is then ranked at this share of the other."""
+COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
+"""Tracks run together if they share this part of the shorter one's frames and drift apart by less than this share of their way."""
+COMPANION_MATCH, COMPANION_SHARE = 0.3, 0.8
+"""An object with a shadow is at least this much as smooth as the shadow, which is then ranked at this share of the object."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -102,12 +103,11 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     runs = [run for path in joined_paths(complete, evidence) for run in smoothest_runs(path, evidence, measured=True)]
     best = distinct_paths(best_first(joined_paths(best_first(runs), evidence)), evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
-    tracks = _companions_last(found, evidence)
-    out: list[Track] = []
-    for track in sorted(tracks, key=lambda track: -track.smoothness):
-        if all(_coincidence(track, other) < SAME_SHARE for other in out):
-            out.append(track)
-    return out[:most]
+    distinct: list[tuple[Track, Path]] = []
+    for track, path in sorted(found, key=lambda pair: -pair[0].smoothness):
+        if all(_coincidence(track, other) < SAME_SHARE for other, _ in distinct):
+            distinct.append((track, path))
+    return sorted(_companions_last(distinct, evidence), key=lambda track: -track.smoothness)[:most]
 
 
 def _companions_last(found: list[tuple[Track, Path]], evidence: Evidence) -> list[Track]:
@@ -115,7 +115,7 @@ def _companions_last(found: list[tuple[Track, Path]], evidence: Evidence) -> lis
     rank = {id(track): track.smoothness for track, _ in found}
     for track, path in found:
         for other, its in found:
-            if track is other or not _together(track, other):
+            if track is other or other.smoothness < COMPANION_MATCH * track.smoothness or not _together(track, other):
                 continue
             shadows = evidence.darkens_only(path.rows), evidence.darkens_only(its.rows)
             fainter = evidence.contrast(path.rows) < evidence.contrast(its.rows)
