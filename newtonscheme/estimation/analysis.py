@@ -34,8 +34,8 @@ LEAST_LOOKS = 0.005
 """Hypotheses that looks alone make this unlikely are not worth a fit either."""
 WHOLE, PLACES_TRIED = 0.8, 10.0
 """A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
-LARGEST_LOG_ODDS = 12.0
-"""Neither the recogniser nor the free path is believed beyond odds of e^12: both are models."""
+LARGEST_LOG_ODDS = 5.0
+"""The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
 SIMPLER = 1.0
 """A law with more forces must be this much more evident (log) than the simpler one of its family."""
 

@@ -252,9 +252,13 @@ def _steps(problem: Problem, theta: Floats) -> Floats:
     return STEP * np.maximum(1.0, np.abs(theta)) * np.where(np.char.endswith(np.array(problem.names), "_px") & (problem.log_mask == 0), 10.0, 1.0)
 
 
-def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Floats, Floats]:
-    """Rows (r,) at ``theta`` (m,) and their Jacobian (r, m), all perturbed sets integrated at once."""
+def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing, *, central: bool = False) -> tuple[Floats, Floats]:
+    """Rows (r,) at ``theta`` (m,) and their Jacobian (r, m), all perturbed sets integrated at once; central differences for a covariance."""
     h = _steps(problem, theta)
+    if central and np.all(theta + h <= problem.upper) and np.all(theta - h >= problem.lower):
+        m = len(theta)
+        rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)]), weighing)
+        return rows[0], ((rows[1 : m + 1] - rows[m + 1 :]) / (2 * h[:, None])).T
     inside = np.where(theta + h <= problem.upper, h, -h)
     rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(inside)]), weighing)
     return rows[0], ((rows[1:] - rows[0]) / inside[:, None]).T
@@ -364,7 +368,7 @@ def _estimate_correlation(problem: Problem, image: Floats, weighing: _Weighing, 
 
 def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track) -> Fit:
     """The Fit of an optimum: covariance, evidence, the pattern's own quantities."""
-    rows, jacobian = jacobian_rows(problem, theta, weighing)
+    rows, jacobian = jacobian_rows(problem, theta, weighing, central=True)
     covariance = _invert(jacobian.T @ jacobian)
     image, _ = predict_image(problem, theta[None])
     n_data = 2 * len(track)
