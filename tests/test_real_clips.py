@@ -143,8 +143,8 @@ def test_balls_dropped_from_a_bridge_measure_gravity(real_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_pendulums_angles_are_a_pendulum(real_folder: Path) -> None:
-    """Its clock counts in units of its own; in those its period is 5.80 (Schmidt & Lipson 2009)."""
+    """Its clock counts in units of its own (Schmidt & Lipson 2009): the first swing, of 81 degrees, takes 6.11 of them, the last, of 48, takes 5.62."""
     report = newtonscheme.predict(track=str(real_folder / "schmidt_lipson_real" / "real_pend_h_1.txt"), units="rad")
     assert report.status == "forecast"
     assert report.pattern.name == "pendulum"
-    assert report.parameters["period"].value == pytest.approx(5.80, rel=0.05)
+    assert report.parameters["period"].value == pytest.approx(6.12, rel=0.015)
