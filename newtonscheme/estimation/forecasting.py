@@ -66,7 +66,8 @@ def sensitivity(problem: Problem, fit: Fit, since: Floats) -> Floats:
     values, vectors = np.linalg.eigh(fit.covariance)
     steps = (vectors * np.sqrt(np.maximum(values, 0.0))).T * BAND_STEP_SIGMAS
     m = len(steps)
-    sets = np.clip(np.concatenate([fit.estimate + steps, fit.estimate - steps]), problem.lower, problem.upper)
+    # Not held to the bounds: a step of which one coordinate is cut off leaves the valley that the others follow.
+    sets = np.concatenate([fit.estimate + steps, fit.estimate - steps])
     image, _ = predict_image(problem, sets, since)
     return (image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS)
 
