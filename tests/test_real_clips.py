@@ -143,7 +143,7 @@ def test_balls_dropped_from_a_bridge_measure_gravity(real_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_pendulums_angles_are_a_pendulum(real_folder: Path) -> None:
-    """Its clock counts in units of its own (Schmidt & Lipson 2009): the first swing, of 81 degrees, takes 6.11 of them, the last, of 48, takes 5.62."""
+    """Its clock counts in units of its own (Schmidt & Lipson 2009): its first swing, of 81 degrees, takes 6.11, its last, of 48, 5.62."""
     report = newtonscheme.predict(track=str(real_folder / "schmidt_lipson_real" / "real_pend_h_1.txt"), units="rad")
     assert report.status == "forecast"
     assert report.pattern.name == "pendulum"
