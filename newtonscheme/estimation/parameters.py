@@ -232,9 +232,11 @@ def predict_image(problem: Problem, theta: Floats, t: Floats | None = None) -> t
 
 def see(problem: Problem, q: Mapping[str, Floats], position: Floats) -> tuple[Floats, Floats]:
     """Projects positions (B, n, 3) with camera values (B, 1): (B, n, 3) of u, v, radius and the scale (B, n)."""
-    centre, scale = project(problem.camera, position, (q["anchor_u_px"], q["anchor_v_px"]), q["px_per_m"], q["pitch"], q["roll"], q["focal_px"])
-    radius = 0.5 * q["diameter"] * scale + q["radius_bias_px"]
-    return np.concatenate([centre, radius[..., None]], axis=-1), scale
+    # A trial that has run away is infinitely far off; it loses without a word.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        centre, scale = project(problem.camera, position, (q["anchor_u_px"], q["anchor_v_px"]), q["px_per_m"], q["pitch"], q["roll"], q["focal_px"])
+        radius = 0.5 * q["diameter"] * scale + q["radius_bias_px"]
+        return np.concatenate([centre, radius[..., None]], axis=-1), scale
 
 
 def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:
