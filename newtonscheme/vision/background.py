@@ -41,8 +41,14 @@ PERSISTENT_SHARE = 0.2
 """A region that differs from the background in this share of frames may be a ghost: a passing object is shorter in any one place."""
 EDGE_OWNERSHIP = 1.3
 """The outline's mean gradient in the background over that in the frames: above it, the background owns the object."""
-GHOST_ROUNDS = 2
-"""Times the ghost search runs: a second object may be found under the first."""
+GHOST_ROUNDS = 4
+"""Times the ghost search runs at most: a second object may be found under the first, and a large one is peeled from its rim."""
+PASSING_SHARE = 0.06
+"""The same for what differs only early or only late, where a ghost may show briefly."""
+EARLY = 0.35
+"""Mean time, in shares of the stretch, of what differs early only (and 1 minus it: late only)."""
+MIN_RIM_SHARE = 0.1
+"""Where this share of a region's outline borders on what never changes, that part alone tells: within, one object borders on itself."""
 RIM = 4
 """Detection pixels around a region in which its outline's edges are looked at."""
 MIN_REGION = 4
@@ -71,12 +77,13 @@ def estimate_background(lumas: Sequence[Bytes], chromas: Sequence[Bytes] | None)
     chroma_stack = None if chromas is None else np.stack([smooth(chromas[k]) for k in pick])
     luma = densest_value(luma_stack)
     chroma = None if chroma_stack is None else densest_value(chroma_stack)
+    first = luma.copy()
     for _ in range(GHOST_ROUNDS):
-        background = _with_thresholds(luma, chroma, luma_stack, chroma_stack)
+        background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
         masks = [foreground(luma_stack[k], None if chroma_stack is None else chroma_stack[k], background, smoothed=True) for k in range(len(pick))]
         if not _paint_over_ghosts(luma, chroma, luma_stack, chroma_stack, np.stack(masks) > 0):
             break
-    return _with_thresholds(luma, chroma, luma_stack, chroma_stack)
+    return _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
 
 
 def foreground(luma: Bytes, chroma: Bytes | None, background: Background, *, smoothed: bool = False) -> Bytes:
@@ -157,55 +164,103 @@ def match_brightness(probe: Floats, reference: Floats) -> tuple[float, float, fl
     return gain, offset, float(unexplained.mean())
 
 
-def _with_thresholds(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None) -> Background:
-    return Background(
-        luma=luma,
-        chroma=chroma,
-        luma_threshold=_threshold(luma_stack, luma),
-        chroma_threshold=None if chroma is None or chroma_stack is None else _threshold(chroma_stack, chroma),
-    )
+def _with_thresholds(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, painted: Bools) -> Background:
+    """The background with its thresholds; where it was ``painted`` it shows too seldom for its noise to be read off."""
+    threshold = None
+    if chroma is not None and chroma_stack is not None:
+        threshold = _threshold(chroma_stack, chroma, _halved(painted, chroma))
+    return Background(luma=luma, chroma=chroma, luma_threshold=_threshold(luma_stack, luma, painted), chroma_threshold=threshold)
 
 
-def _threshold(stack: Bytes, background: Bytes) -> Bytes:
+def _threshold(stack: Bytes, background: Bytes, painted: Bools) -> Bytes:
     """Per-pixel threshold from a low quantile (hence object-proof) of the departures from the background, pooled over neighbours."""
     pick = spread_indices(len(stack), NOISE_FRAMES)
     departures = sort_frames(np.stack([cv2.absdiff(stack[k], background) for k in pick]))[len(pick) // 3]
+    departures[painted] = np.median(departures)
     local = cv2.blur(departures.astype(np.float32), (9, 9))
     sigma = np.maximum(local, float(np.median(departures))) / THIRD_OF_NORMAL + NOISE_FLOOR / 3
-    slope = np.dstack(
-        [cv2.dilate(_gradient(np.asarray(plane, dtype=np.uint8)), np.ones((3, 3), np.uint8)) for plane in cv2.split(background)]
-    ).reshape(background.shape)
+    planes = [_gradient(np.asarray(plane, dtype=np.uint8)) for plane in cv2.split(background)]
+    slope = np.dstack([cv2.dilate(plane, np.ones((3, 3), np.uint8)) for plane in planes]).reshape(background.shape)
     return np.clip(np.maximum(THRESHOLD_SIGMAS * sigma, THRESHOLD_FLOOR) + EDGE_JITTER_PX * slope, 0, 255).astype(np.uint8)
 
 
 def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, masks: Bools) -> bool:
-    """Replace, in place, background regions that turn out to be an object at rest; True if there was one."""
-    persistent = (masks.mean(axis=0) >= max(PERSISTENT_SHARE, 1.5 / len(masks))).astype(np.uint8)
-    contours, _ = cv2.findContours(persistent, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    """Replace, in place, background regions that turn out to be an object at rest; True if there was one.
+
+    Regions are what differs in many frames, and of that what differs early or late only: a large, slow object leaves both where it goes
+    to and where it came from, on either side of a core that it never uncovers.
+    """
+    share = masks.mean(axis=0)
+    persistent = share >= max(PERSISTENT_SHARE, 1.5 / len(masks))
+    spread = np.linspace(0, 1, len(masks))
+    when = np.tensordot(spread, masks, axes=1) / (len(masks) * np.maximum(share, 0.5 / len(masks)))
+    changed = share * len(masks) >= 2
+    filled = _filled(changed)
+    rim = _outline(filled)
+    core = np.asarray(cv2.dilate(((filled > 0) & ~changed).astype(np.uint8), np.ones((5, 5), np.uint8))) > 0
     painted = False
-    for contour in contours:
-        x, y, w, h = cv2.boundingRect(contour)
-        if w * h < MIN_REGION:
-            continue
-        left, top = max(x - RIM, 0) & ~1, max(y - RIM, 0) & ~1
-        box = np.s_[top : min(y + h + RIM, luma.shape[0]), left : min(x + w + RIM, luma.shape[1])]
-        half = np.s_[top // 2 : (box[0].stop + 1) // 2, left // 2 : (box[1].stop + 1) // 2]
-        region = np.zeros(luma[box].shape, np.uint8)
-        cv2.drawContours(region, [np.asarray(contour) - np.array([[left, top]])], -1, 1, -1)
-        inside = (region > 0) & (persistent[box] > 0)
-        other = _median_where(luma_stack[:, *box], masks[:, *box], luma[box], inside)
-        tint = None if chroma is None else chroma[half]
-        other_tint = None
-        if tint is not None and chroma_stack is not None:
-            small_masks = np.stack([_halved(mask, tint) for mask in masks[:, *box]])
-            stacks = (chroma_stack[:, *half, c] for c in (0, 1))
-            other_tint = np.dstack([_median_where(s, small_masks, tint[..., c], _halved(inside, tint)) for c, s in enumerate(stacks)])
-        if _edge_energy(luma[box], tint, region) > EDGE_OWNERSHIP * _edge_energy(other, other_tint, region):
-            luma[box] = other
-            if chroma is not None and other_tint is not None:
-                chroma[half] = other_tint
-            painted = True
+    passing = share >= max(PASSING_SHARE, 1.5 / len(masks))
+    early, late = spread <= EARLY, spread >= 1 - EARLY
+    for chosen, frames in ((persistent, spread >= 0), (passing & (when < EARLY), early), (passing & (when > 1 - EARLY), late)):
+        contours, _ = cv2.findContours(chosen.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        for contour in contours:
+            x, y, w, h = cv2.boundingRect(contour)
+            if w * h < MIN_REGION:
+                continue
+            left, top = max(x - RIM, 0) & ~1, max(y - RIM, 0) & ~1
+            box = np.s_[top : min(y + h + RIM, luma.shape[0]), left : min(x + w + RIM, luma.shape[1])]
+            half = np.s_[top // 2 : (box[0].stop + 1) // 2, left // 2 : (box[1].stop + 1) // 2]
+            region = np.zeros(luma[box].shape, np.uint8)
+            cv2.drawContours(region, [np.asarray(contour) - np.array([[left, top]])], -1, 1, -1)
+            stacks = (luma_stack[frames, *box], None if chroma_stack is None else chroma_stack[frames, *half])
+            still = (luma[box], None if chroma is None else chroma[half])
+            painted |= _paint_region(still, stacks, masks[frames, *box], (region > 0) & chosen[box], rim[box], ~core[box])
     return painted
+
+
+def _paint_region(
+    still: tuple[Bytes, Bytes | None], stacks: tuple[Bytes, Bytes | None], masks: Bools, inside: Bools, rim: Bools, sure: Bools
+) -> bool:
+    """Paint one region of luma and chroma in place, all of it or the part that is brighter or darker at other times, if it is a ghost.
+
+    The whole is judged by its border on what never changes (``rim``), a part by its border away from what an object never uncovered.
+    """
+    luma, chroma = still
+    other = _median_where(stacks[0], masks, luma, inside)
+    other_tint = None
+    if chroma is not None and stacks[1] is not None:
+        small_masks, small = np.stack([_halved(mask, chroma) for mask in masks]), _halved(inside, chroma)
+        other_tint = np.dstack([_median_where(stacks[1][..., c], small_masks, chroma[..., c], small) for c in (0, 1)])
+    for part, border in ((inside, rim), (inside & (other > luma), sure), (inside & (other < luma), sure)):
+        outline = _outline(part.astype(np.uint8))
+        if (outline & border).sum() >= MIN_RIM_SHARE * outline.sum():
+            outline &= border
+        if part.sum() < MIN_REGION:
+            continue
+        painted = np.where(part, other, luma)
+        painted_tint = chroma
+        if chroma is not None and other_tint is not None:
+            painted_tint = np.where(_halved(part, chroma)[..., None], other_tint, chroma)
+        if _edge_energy(luma, chroma, outline) > EDGE_OWNERSHIP * _edge_energy(painted, painted_tint, outline):
+            luma[...] = painted
+            if chroma is not None and painted_tint is not None:
+                chroma[...] = painted_tint
+            return True
+    return False
+
+
+def _filled(mask: Bools) -> Bytes:
+    """A mask with its small gaps and all its holes closed."""
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(filled, contours, -1, 1, -1)
+    return filled
+
+
+def _outline(mask: Bytes) -> Bools:
+    """The pixels on either side of a mask's edge."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))) > 0
 
 
 def _halved(mask: Bools, like: Bytes) -> Bools:
@@ -222,9 +277,8 @@ def _median_where(stack: Bytes, masks: Bools, background: Bytes, inside: Bools) 
     return np.where(inside & (counts > 0), middle, background).astype(np.uint8)
 
 
-def _edge_energy(luma: Bytes, chroma: Bytes | None, region: Bytes) -> float:
-    """Mean gradient along a region's outline, brightness and colour together, over a floor that stands for noise."""
-    outline = cv2.morphologyEx(region, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+def _edge_energy(luma: Bytes, chroma: Bytes | None, outline: Bools) -> float:
+    """Mean gradient along an outline, brightness and colour together, over a floor that stands for noise."""
     energy = float(_gradient(luma)[outline].mean())
     if chroma is not None:
         small = _halved(outline, chroma)

@@ -28,6 +28,8 @@ MAX_CORRELATION = 0.9
 """More is a bias, not noise."""
 ENOUGH_PX = 2.0
 """Pixels of radius that get half of the credit for size: links of a chain and coding errors are small."""
+EVEN_CLOCK = 0.02
+"""Share of a frame's time by which an even clock may jitter: millisecond stamps at 20 frames a second."""
 OUTLIER = 4.0
 """Samples off their local cubic by this many typical residuals (a bounce, a wrong candidate) do not count for the noise."""
 MIN_SAMPLES = 16
@@ -81,7 +83,7 @@ def typical_error(t: Floats, centre: Floats, covariance: Floats) -> tuple[float,
     middle = NOISE_WINDOW // 2
     filters = -np.einsum("mk,mkw->mw", basis[:, middle], np.linalg.pinv(basis))
     filters[:, middle] += 1.0
-    departure = np.einsum("mw,mwc->mc", filters, centre[rows])
+    departure = (filters[..., None] * centre[rows]).sum(axis=1)
     sigma = np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))[rows[:, middle]]
     typical = np.median(filters, axis=0)
     phi = _autocorrelation(departure / sigma[:, None], typical, float(np.median(np.diff(t))), t[rows[:, middle]])
@@ -125,10 +127,12 @@ def _response(weights: Floats, phi: float, lag: int) -> float:
 
 
 def _windows(t: Floats, window: int, degree: int) -> tuple[Ints, Floats]:
-    """Rows (m, w) of all runs of ``window`` samples and their polynomial bases (m, w, degree + 1)."""
+    """Rows (m, w) of all runs of ``window`` samples and their polynomial bases (m, w, degree + 1), or one (1, ...) for an even clock."""
     count = min(window, len(t))
     rows = np.arange(len(t) - count + 1)[:, None] + np.arange(count)[None]
-    x = t[rows] - t[rows].mean(axis=1, keepdims=True)
+    step = np.diff(t)
+    at = rows[:1] if np.ptp(step) < EVEN_CLOCK * float(np.median(step)) else rows
+    x = t[at] - t[at].mean(axis=1, keepdims=True)
     x = x / np.maximum(np.abs(x).max(axis=1, keepdims=True), 1e-12)
     return rows, x[..., None] ** np.arange(degree + 1)
 

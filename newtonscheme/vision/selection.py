@@ -155,5 +155,5 @@ def _continue(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> b
     off = centre - basis @ np.linalg.lstsq(basis, centre, rcond=None)[0]
     radius = np.array([d.radius for d in discs])
     before, after = float(np.median(radius[:JOIN_ENDS])), float(np.median(radius[JOIN_ENDS:]))
-    close = np.sqrt((off**2).sum(axis=1).mean()) < AGREE_RADII * 0.5 * (before + after)
+    close = np.median(np.hypot(*off.T)) < AGREE_RADII * 0.5 * (before + after)
     return bool(close and 1 / SAME_SIZE < before / after < SAME_SIZE)

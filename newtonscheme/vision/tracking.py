@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 REFINED_PATHS, REFINED_SHARE = 6, 0.1
 """Paths of a stretch that discs are fitted to, best first, while they look at least this much as good as the best."""
+MOST_PATHS = 40
+"""Paths of a stretch that are looked at, those with the best odds: clutter must not cost more than this."""
 MIN_TRACK = 5
 """Samples of the shortest track: four parameters of a free fall's picture need more than four."""
 MIN_SMOOTHNESS = 0.02
 """Paths below this are noise, flicker and things that tremble in place."""
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
+SYSTEMATIC_RADII = 0.004
+"""Error of a disc's centre in radii that no smooth path shows: shading and seams pull it steadily one way."""
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
 COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
@@ -85,7 +89,7 @@ def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int
         evidence.candidates.append(found)
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
-    here = [replace(p, rows=[r for r in p.rows if r[0] >= first]) for p in linker.paths()]
+    here = [replace(p, rows=[r for r in p.rows if r[0] >= first]) for p in linker.paths() if p.rows[-1][0] >= first][:MOST_PATHS]
     runs = [(score_of(run, evidence, measured=False), run) for path in here for run in smoothest_runs(path, evidence, measured=False)]
     least = REFINED_SHARE * max((score for score, _ in runs), default=0.0)
     worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > least]
@@ -99,7 +103,8 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     def best_first(some: list[Path]) -> list[Path]:
         return sorted(some, key=lambda p: -score_of(p, evidence, measured=True))
 
-    complete = best_first([completed_path(path, evidence) for path in paths])
+    sampled = [path for path in paths if any(key in evidence.samples for key in path.rows)]
+    complete = best_first([completed_path(path, evidence) for path in sampled])
     runs = [run for path in joined_paths(complete, evidence) for run in smoothest_runs(path, evidence, measured=True)]
     best = distinct_paths(best_first(joined_paths(best_first(runs), evidence)), evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
@@ -148,11 +153,13 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     patches = _typical([evidence.patches[key] for key in path.rows if key in evidence.patches])
     elongation = float(np.median([evidence.candidate(key).elongation for key in path.rows]))
     scale, correlation_time = typical_error(t, centre, covariance)
+    size = np.array([evidence.candidate(key).radius if np.isnan(s.radius) else s.radius for key, s in zip(path.rows, samples, strict=True)])
+    systematic = ((SYSTEMATIC_RADII * size) ** 2)[:, None, None] * np.eye(2)
     return Track(
         frame=np.array([s.frame for s in samples]),
         t=t,
         centre_px=centre,
-        covariance_px=covariance * scale**2,
+        covariance_px=covariance * scale**2 + systematic,
         radius_px=np.array([s.radius for s in samples]),
         radius_sigma_px=np.array([s.radius_sigma for s in samples]) * scale,
         score=np.array([s.explained for s in samples]),
