@@ -17,7 +17,7 @@ from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.scene import TrackNoise
 from newtonscheme.types import Fit, Quantity, Track
 
-SEEDS = {"free_fall": range(40), "pendulum": range(7), "curving_ball": range(10)}
+SEEDS = {"free_fall": range(40), "pendulum": range(7), "curving_ball": range(24)}
 MANY_SEEDS = {"free_fall": range(150), "pendulum": range(60), "curving_ball": range(80)}
 NAMES = {
     "free_fall": ("px_per_m", "speed", "launch_angle_deg", "drag_coefficient"),
@@ -100,13 +100,11 @@ def test_parameters_stay_inside_their_bounds_with_a_positive_covariance(pattern:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_the_optimum_is_one(pattern: str) -> None:
-    """From the truth itself no better one is reached (by 1.5 nats) in five films of six: one in a long narrow valley may stop short of it."""
-    missed = 0
+    """From the truth itself no better one is reached (by 0.5 nats)."""
     for seed in list(SEEDS[pattern])[:6]:
         filmed, fit = fitted(pattern, seed)
         again = fit_pattern(filmed.seen, pattern, camera=assumed_camera(), body=FREE_BODY, known=known(), near=true_fit(filmed, fit))
-        missed += not again.evidence < fit.evidence + 1.5
-    assert missed <= 1
+        assert again.evidence < fit.evidence + 0.5
 
 
 def true_fit(filmed: Filmed, fit: Fit) -> Fit:
