@@ -152,22 +152,20 @@ def _find_starts(problem: Problem, track: Track, known: Known, near: Fit | None)
 
 def _shift_start(problem: Problem, theta: Floats, later: float) -> Floats:
     """The same motion described from another first sample: the state is carried there, and with it a body's anchor."""
-    if later < 0:
-        return theta
     from ..physics.integration import solve_many
 
     model = problem.model
     p = unpack(problem, theta[None])
-    state = solve_many(model, p, np.array([0.0, later]))[0, 1]
+    state = solve_many(model, p, np.array([later]))[0, 0]
     moved = theta.copy()
     for q in model.parameters:
         if q.initial is not None and q.name in problem.names:
             moved[problem.names.index(q.name)] = state[model.state.index(q.initial)]
     if model.anchor == "body":
-        image, scale = predict_image(problem, theta[None], np.array([0.0, later]))
-        moved[problem.names.index("anchor_u_px")], moved[problem.names.index("anchor_v_px")] = image[0, 1, :2]
+        image, scale = predict_image(problem, theta[None], np.array([later]))
+        moved[problem.names.index("anchor_u_px")], moved[problem.names.index("anchor_v_px")] = image[0, 0, :2]
         if "px_per_m" in problem.names:
-            moved[problem.names.index("px_per_m")] = math.log(max(scale[0, 1], 1e-9))
+            moved[problem.names.index("px_per_m")] = math.log(max(scale[0, 0], 1e-9))
     return moved
 
 

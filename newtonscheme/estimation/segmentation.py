@@ -151,15 +151,19 @@ def _grow(track: Track, first: int, last: int, pattern: str, around: Surrounding
         if trimmed is None:
             return None, misfit
         fit = trimmed
+    most = len(track)
     while True:
-        before, after = _joining(track, first, last, fit, around.known)
+        before, after = (min(count, most) for count in _joining(track, first, last, fit, around.known))
         if before == 0 and after == 0:
             break
-        wider: Fit | None = _fit_rows(track, first - before, last + after, pattern, around, fit if before == 0 else None)
+        # Once a widening failed, twice as many do not hold: from there on the end is looked for by halving.
+        most = most // 2 if most < len(track) else most
+        wider: Fit | None = _fit_rows(track, first - before, last + after, pattern, around, fit)
         if wider is None or misfit_ratio(wider, floor[first - before : last + after]) > 1.0:
-            wider, before, after = _join_less(track, first, last, before, after, pattern, around, floor)
+            wider, before, after = _join_less(track, first, last, before, after, fit, around, floor)
             if wider is None:
                 break
+            most = min(most, max(before, after) // 2)
         first, last, fit = first - before, last + after, wider
     return _shed(track, first, last, fit, pattern, around, floor), 0.0
 
@@ -171,7 +175,7 @@ def _shed(track: Track, first: int, last: int, fit: Fit, pattern: str, around: S
         head, tail = _run_of_ends(out), _run_of_ends(out[::-1])
         if head + tail == 0 or len(out) - head - tail < MIN_SAMPLES:
             break
-        narrower = _fit_rows(track, first + head, last - tail, pattern, around, fit if head == 0 else None)
+        narrower = _fit_rows(track, first + head, last - tail, pattern, around, fit)
         if misfit_ratio(narrower, floor[first + head : last - tail]) > 1.0:
             break
         first, last, fit = first + head, last - tail, narrower
@@ -208,12 +212,12 @@ def _trim(track: Track, first: int, last: int, pattern: str, around: Surrounding
 
 
 def _join_less(
-    track: Track, first: int, last: int, before: int, after: int, pattern: str, around: Surroundings, floor: Floats
+    track: Track, first: int, last: int, before: int, after: int, fit: Fit, around: Surroundings, floor: Floats
 ) -> tuple[Fit | None, int, int]:
     """Half as many samples, then a quarter...: the most that still hold with the stretch."""
     while before + after > 1:
         before, after = before // 2, after // 2
-        wider = _fit_rows(track, first - before, last + after, pattern, around, None)
+        wider = _fit_rows(track, first - before, last + after, fit.pattern, around, fit)
         if before + after > 0 and misfit_ratio(wider, floor[first - before : last + after]) <= 1.0:
             return wider, before, after
     return None, 0, 0
@@ -250,11 +254,15 @@ def misfit_ratio(fit: Fit, floor: Floats) -> float:
     square = 0.5 * np.sum(fit.residuals[:, :2] ** 2, axis=1)
     typical = float(np.sqrt(np.median(square) / 0.69))
     extent = extent_px(fit.track)
-    seen = fit.track.radius_px[np.isfinite(fit.track.radius_px)]
-    body = BODY_TOLERANCE * float(np.median(seen)) if len(seen) else 0.0
-    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent, min(body, MOST_OF_EXTENT * extent))
+    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent, placing_error_px(fit.track))
     most = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
     return max(typical, most / 1.5) / allowed
+
+
+def placing_error_px(track: Track) -> float:
+    """px: how far off a turning or shaded body's centre may be seen; 0 where no size was measured."""
+    seen = track.radius_px[np.isfinite(track.radius_px)]
+    return min(BODY_TOLERANCE * float(np.median(seen)), MOST_OF_EXTENT * extent_px(track)) if len(seen) else 0.0
 
 
 def extent_px(track: Track) -> float:

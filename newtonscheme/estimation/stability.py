@@ -19,7 +19,7 @@ from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Segment, Stability, Track, Verdict
 from .fitting import restate
 from .parameters import Known, Problem, predict_image, unpack
-from .segmentation import extent_px
+from .segmentation import extent_px, placing_error_px
 
 MIN_STABLE_SAMPLES = 6
 """Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
@@ -56,7 +56,7 @@ def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[
     share = misfit / max(extent_px(fit.track), 1e-9)
     reasons: list[str] = []
     verdict: Verdict = "stable"
-    if sigmas > SIGNIFICANT_MISFIT and share > STABLE_MISFIT:
+    if sigmas > SIGNIFICANT_MISFIT and share > STABLE_MISFIT and misfit > placing_error_px(fit.track):
         verdict = "broken" if share > BROKEN_MISFIT else "drifting"
         reasons.append(f"the fit leaves a smooth misfit of {misfit:.2g} px, {100 * share:.1f} % of the motion")
     for charge in charges:

@@ -42,18 +42,20 @@ def _displaced_share(p: Values) -> Floats:
     return np.asarray(p["air_density"] * np.pi * np.asarray(p["diameter"]) ** 3 / 6.0 / p["mass"])
 
 
+def air_matrix(p: Values) -> Floats:
+    """(..., 3, 3) 1/m: the matrix M of drag and, where ``p`` has ``lift_x`` etc., Magnus lift in dv/dt = |v| M v."""
+    kappa, zero = drag_length(p), np.zeros(())
+    drag = -kappa * p["drag_coefficient"]
+    lx, ly, lz = (kappa * p[name] for name in ("lift_x", "lift_y", "lift_z")) if "lift_x" in p else (zero, zero, zero)
+    entries = np.broadcast_arrays(drag, -lz, ly, lz, drag, -lx, -ly, lx, drag)
+    return np.stack(entries, axis=-1).reshape(*entries[0].shape, 3, 3)
+
+
 def air_acceleration(y: Floats, p: Values) -> Floats:
-    """(..., 3) m/s^2: what drag and, where ``p`` has ``lift_x`` etc., Magnus lift add to gravity."""
+    """(..., 3) m/s^2: what drag and Magnus lift add to gravity."""
     v = y[..., 3:]
-    kappa = (p["drag_length"] if "drag_length" in p else drag_length(p)) * np.sqrt(np.einsum("...i,...i->...", v, v))
-    acceleration = -(kappa * p["drag_coefficient"])[..., None] * v
-    if "lift_x" in p:
-        lx, ly, lz = p["lift_x"], p["lift_y"], p["lift_z"]
-        vx, vy, vz = v[..., 0], v[..., 1], v[..., 2]
-        acceleration[..., 0] += kappa * (ly * vz - lz * vy)
-        acceleration[..., 1] += kappa * (lz * vx - lx * vz)
-        acceleration[..., 2] += kappa * (lx * vy - ly * vx)
-    return acceleration
+    matrix = p["air_matrix"] if "air_matrix" in p else air_matrix(p)
+    return np.asarray(np.sqrt((v * v).sum(axis=-1, keepdims=True)) * np.matmul(matrix, v[..., None])[..., 0])
 
 
 def flight_rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
@@ -66,8 +68,8 @@ def flight_rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
 
 
 def prepare_flight(p: Values) -> dict[str, Floats]:
-    """What does not change along the path: gravity less buoyancy, and the drag length."""
-    return {"drag_length": drag_length(p), "effective_gravity": effective_gravity(p)}
+    """What does not change along the path: gravity less buoyancy, and the matrix of the air's forces."""
+    return {"air_matrix": air_matrix(p), "effective_gravity": effective_gravity(p)}
 
 
 def flight_position(y: Floats, p: Values) -> Floats:

@@ -25,6 +25,7 @@ LEAST_RADIUS_PX = 2.5  # a ball that a person watching the film can follow
 LEAST_SIDE_PX = 64  # below it no ball of `LEAST_RADIUS_PX` has room to move
 CRF_RANGE = (0, 51)  # libx264's
 CATALOGUE_CHANCE = 0.6  # that an object which is not named is a ball of the catalogue
+MOST_OBJECTS = 8  # drawn, where nobody named one: a squash ball's free kick fills no picture
 PIXEL_DIGITS, METRE_DIGITS = 5, 6  # far below what anything can measure
 SEEN_SHARE = 0.5  # of the ball's disc: less, and its centre may be hidden
 
@@ -70,9 +71,7 @@ def simulate(
     check_output(path, force=force, suffixes=(".mp4",))
     check_output(beside, force=force)
     rng = np.random.default_rng(seed)
-    label = _draw_label(rng) if object is None else object
-    look = draw_look(rng, label)
-    scene = _draw(rng, pattern, look, size or SIZE_PX, fps, duration, hold)
+    look, scene = _draw_scene(rng, pattern, object, size or SIZE_PX, fps, duration, hold)
     film = render(scene, path, rng, look=look, crf=crf, force=force, progress=progress)
     truth = describe_truth(scene, film, seed)
     write_text(beside, json.dumps(truth, indent=1, allow_nan=False) + "\n", force=force)
@@ -126,6 +125,20 @@ def _check_request(pattern: str, duration: float | None, fps: float | None, size
         raise UsageError(f"--crf: found {crf}, needed {CRF_RANGE[0]} to {CRF_RANGE[1]}")
     if not (np.isfinite(hold) and hold >= 0) or (hold > 0 and pattern not in PATTERNS):
         raise UsageError(f"--hold: found {hold:g} with {pattern}, needed 0 or more with one of {', '.join(PATTERNS)}")
+
+
+def _draw_scene(
+    rng: np.random.Generator, pattern: str, label: str | None, size: tuple[int, int], fps: float | None, duration: float | None, hold: float
+) -> tuple[Look, Scene]:
+    """An object and its film; another object where none of the films of a drawn one can be seen well."""
+    for attempt in range(MOST_OBJECTS):
+        look = draw_look(rng, _draw_label(rng) if label is None else label)
+        try:
+            return look, _draw(rng, pattern, look, size, fps, duration, hold)
+        except UsageError:
+            if label is not None or attempt == MOST_OBJECTS - 1:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _draw_label(rng: np.random.Generator) -> str | None:
