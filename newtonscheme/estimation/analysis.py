@@ -36,8 +36,6 @@ WHOLE, PLACES_TRIED = 0.8, 10.0
 """A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
 LARGEST_LOG_ODDS = 5.0
 """The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
-SIMPLER = 1.0
-"""A law with more forces must be this much more evident (log) than the simpler one of its family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +145,7 @@ def _judge(
     evidence = {name: fit.evidence for name, fit in fits.items() if fit.success}
     if not evidence:
         return stretch.fit, "broken", (fits[stretch.fit.pattern].message,), (), _unknown_pattern(recogniser, rows), {}, stretch
-    name = min(evidence, key=lambda n: -evidence[n] + SIMPLER * patterns.index(n))
+    name = max(evidence, key=lambda n: evidence[n])
     fit = fits[name]
     verdict, reasons, charges, misfit = assess_fit(fit, around.known)
     share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)

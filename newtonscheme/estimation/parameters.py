@@ -23,8 +23,8 @@ FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA = 0.07, 1.0
 """What people throw, kick and swing: 1 cm to 0.5 m within two sigma (m)."""
 FREE_DENSITY, FREE_DENSITY_LOG_SIGMA = 300.0, 1.1
 """kg/m^3: from a beach ball (30) to a stone or steel (3000 and more) within two sigma."""
-DEPTH, DEPTH_LOG_SIGMA = 3.0, 1.3
-"""m: a camera stands 0.2 to 40 m away. Weak; it only keeps a track without acceleration from running to infinity."""
+DEPTH, DEPTH_LOG_SIGMA = 6.0, 1.6
+"""m: a camera stands 0.25 to 150 m away. Weak; it only keeps a track without acceleration from running to infinity."""
 RADIUS_BIAS_SIGMA_PX = 0.3
 """The edge of a disc is placed by a threshold or a blur model: its bias is common to all frames and does not average out."""
 SHARED_RADIUS_ERROR, INDEPENDENT_LOOKS = 0.01, 12.0

@@ -22,15 +22,17 @@ from ..flight import (
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter, Start, Values
 
+SPEED_SIGMA = 16.0
+"""m/s along each axis: from a table tennis drive (8 m/s) to a golf drive (65); the same figure as `BALLS` has on average."""
 LIFT_SIGMA = 0.2
 """Published lift coefficients of sports balls run from 0.05 to 0.35 (Goff & Carre 2009; Nathan 2008); either sign, any axis."""
 LIFT_STARTS = (0.0, 0.2, -0.2)
 """Sign of the spin about the camera's axis and about the vertical to start from: the likelihood can have a mirror optimum."""
 
 PARAMETERS = (
-    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vx"),
-    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vy"),
-    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vz"),
+    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vx"),
+    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vy"),
+    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vz"),
     Parameter(name="drag_coefficient", unit="1", lower=0.0, upper=2.0, prior_value=0.35, prior_sigma=0.15),
     Parameter(name="lift_x", unit="1", lower=-1.0, upper=1.0, prior_value=0.0, prior_sigma=LIFT_SIGMA),
     Parameter(name="lift_y", unit="1", lower=-1.0, upper=1.0, prior_value=0.0, prior_sigma=LIFT_SIGMA),

@@ -20,10 +20,13 @@ from ..flight import (
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter
 
+SPEED_SIGMA = 5.0
+"""m/s along each axis: what is dropped, tossed or thrown by hand; a ball that is kicked, pitched or struck goes three times as fast, and spins."""
+
 PARAMETERS = (
-    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vx"),
-    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vy"),
-    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=15.0, initial="vz"),
+    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vx"),
+    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vy"),
+    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vz"),
     Parameter(name="drag_coefficient", unit="1", lower=0.0, upper=2.0, prior_value=0.4, prior_sigma=0.15),
 )
 
