@@ -279,7 +279,7 @@ def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: i
         diagonal = np.maximum(np.diag(normal), 1e-12)
         damped = [normal + np.diag(damping * k * diagonal) for k in DAMPINGS]
         straight = np.array([_step_inside(problem, theta, matrix, gradient) for matrix in damped])
-        turns = _turns(problem, theta, weighing, (rows, jacobian), straight - theta, damped, diagonal, held)
+        turns = _turns(problem, theta, weighing, (rows, jacobian), straight - theta, damped, held)
         trials = np.clip(np.concatenate([straight, straight + turns]), problem.lower, problem.upper)
         costs = _cost(problem, trials, weighing)
         best = int(np.argmin(costs))
@@ -297,15 +297,16 @@ def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: i
 
 
 def _turns(
-    problem: Problem, theta: Floats, weighing: _Weighing, here: tuple[Floats, Floats], steps: Floats, damped: list[Floats], diagonal: Floats, held: Bools
+    problem: Problem, theta: Floats, weighing: _Weighing, here: tuple[Floats, Floats], steps: Floats, damped: list[Floats], held: Bools
 ) -> Floats:
-    """The second-order part (b, m) of each of the steps (b, m): half the geodesic acceleration, no longer than the step allows."""
+    """The second-order part (b, m) of each step (b, m): half the geodesic acceleration, no longer than the step allows."""
     rows, jacobian = here
     bent = _rows(problem, theta + BEND_REACH * steps, weighing)
     second = 2.0 / BEND_REACH * ((bent - rows) / BEND_REACH - steps @ jacobian.T)
     pull = np.where(held, 0.0, second @ jacobian)
     turns = np.array([-_solve(matrix, row) for matrix, row in zip(damped, pull, strict=True)])
-    step_length, turn_length = (np.sqrt(np.einsum("bi,i,bi->b", x, diagonal, x)) for x in (steps, turns))
+    weight = np.maximum(np.sum(jacobian**2, axis=0), 1e-12)
+    step_length, turn_length = (np.sqrt(x**2 @ weight) for x in (steps, turns))
     return 0.5 * np.minimum(1.0, LARGEST_TURN * step_length / np.maximum(turn_length, 1e-300))[:, None] * turns
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from ..catalogue import load_catalogue
 from ..errors import UsageError
 from ..files import check_output, write_text
+from ..physics.flight import drag_length
 from ..physics.models import FORCE_MODELS, PATTERNS
 from ..types import Floats, Progress
 from .motions import FAMILIES, draw_unknown
@@ -27,6 +30,7 @@ CRF_RANGE = (0, 51)  # libx264's
 CATALOGUE_CHANCE = 0.6  # that an object which is not named is a ball of the catalogue
 MOST_OBJECTS = 8  # drawn, where nobody named one: a squash ball's free kick fills no picture
 PIXEL_DIGITS, METRE_DIGITS = 5, 6  # far below what anything can measure
+LEAST_BEND = 1.0  # m/s^2 of Magnus lift: a tenth of gravity; what bends less, as a bowling ball, nobody calls a curving ball
 SEEN_SHARE = 0.5  # of the ball's disc: less, and its centre may be hidden
 
 
@@ -133,12 +137,22 @@ def _draw_scene(
     """An object and its film; another object where none of the films of a drawn one can be seen well."""
     for attempt in range(MOST_OBJECTS):
         look = draw_look(rng, _draw_label(rng) if label is None else label)
+        last = label is not None or attempt == MOST_OBJECTS - 1
         try:
-            return look, _draw(rng, pattern, look, size, fps, duration, hold)
+            scene = _draw(rng, pattern, look, size, fps, duration, hold)
         except UsageError:
-            if label is not None or attempt == MOST_OBJECTS - 1:
+            if last:
                 raise
+            continue
+        if last or not 0 < _lift_acceleration(scene.values) < LEAST_BEND:
+            return look, scene
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _lift_acceleration(values: Mapping[str, float]) -> float:
+    """m/s^2 at the start; 0 where the pattern has no lift."""
+    lift = math.hypot(*(values.get(name, 0.0) for name in ("lift_x", "lift_y", "lift_z")))
+    return float(drag_length(values)) * lift * sum(values[name] ** 2 for name in ("vx", "vy", "vz")) if lift else 0.0
 
 
 def _draw_label(rng: np.random.Generator) -> str | None:
