@@ -14,7 +14,7 @@ import numpy as np
 
 from ..physics.models import FORCE_MODELS, PATTERNS
 from ..types import Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
-from .body import name_body, propose_bodies, weigh_bodies
+from .body import at_speed, name_body, propose_bodies, weigh_bodies
 from .fitting import fit_pattern
 from .forecasting import widen
 from .knowledge import Knowledge
@@ -141,7 +141,7 @@ def _judge(
     fits = {}
     for name in (n for n in patterns if FORCE_MODELS[n].family == family):
         near = stretch.fit if name == stretch.fit.pattern else None
-        fits[name] = fit_pattern(rows, name, camera=around.camera, body=around.body, known=around.known, near=near)
+        fits[name] = _fit_at_speed(rows, name, around, near)
     evidence = {name: fit.evidence for name, fit in fits.items() if fit.success}
     if not evidence:
         return stretch.fit, "broken", (fits[stretch.fit.pattern].message,), (), _unknown_pattern(recogniser, rows), {}, stretch
@@ -160,6 +160,16 @@ def _judge(
     elif (word.name is None and forced) or word.name is not None:
         word = replace(word, name=name)
     return widen(fit, misfit), verdict, reasons, charges, word, evidence, stretch
+
+
+def _fit_at_speed(rows: Track, name: str, around: Surroundings, near: Fit | None) -> Fit:
+    """The fit of a law under the drag coefficient that the body has at the speed the law finds: balls pass the drag crisis in flight."""
+    fit = fit_pattern(rows, name, camera=around.camera, body=around.body, known=around.known, near=near)
+    if not fit.success or "speed" not in fit.parameters:
+        return fit
+    body = at_speed(around.body, fit.parameters["speed"].value, fit.parameters["diameter"].value)
+    told = fit_pattern(rows, name, camera=around.camera, body=body, known=around.known, near=fit)
+    return told if told.success else fit
 
 
 def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: str) -> Pattern:
@@ -211,7 +221,9 @@ def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowl
     """The fit under the likeliest body and that body; under none where none is likely, with the mixture's size and mass."""
     if knowledge.label is not None:
         return free_fit, replace(bodies[1], probability=1.0)
-    size = free_fit.parameters.get("diameter")
+    size, speed = free_fit.parameters.get("diameter"), free_fit.parameters.get("speed")
+    if size is not None and speed is not None:
+        bodies = tuple(at_speed(body, speed.value, size.value) for body in bodies)
     fits: list[Fit | None] = [free_fit] + [None] * (len(bodies) - 1)
     if size is not None and np.any(np.isfinite(free_fit.track.radius_px)):
         for i in _worth_fitting(bodies, size.value, log_sigma(size)):

@@ -171,6 +171,13 @@ def body_from_size(diameter: Quantity, appearance: Appearance | None = None) -> 
     return Body(label=None, probability=1.0, diameter=diameter, mass=mass, drag_coefficient=drag)
 
 
+def at_speed(body: Body, speed: float, diameter: float) -> Body:
+    """The hypothesis with the drag coefficient that its kind has at a flight's own speed (m/s); ``diameter`` (m) is for one of no kind."""
+    ball = None if body.label is None else find_ball(body.label)
+    size = diameter if body.diameter is None else body.diameter.value
+    return replace(body, drag_coefficient=drag_coefficient_prior(ball, speed, size))
+
+
 def find_ball(label: str) -> Ball:
     """The catalogue's ball of that name or alias, whatever the case.
 

@@ -13,7 +13,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..catalogue import Ball
 from ..errors import UsageError
+from ..physics.air import drag_coefficient_prior
 from ..physics.force import Drawn, ForceModel
 from ..physics.models import FORCE_MODELS
 from ..types import Bools, Floats, Track, _freeze
@@ -27,6 +29,7 @@ SPAN_RANGE = (0.3, 0.9)  # of the picture, in the direction that fills it most
 RADIUS_RANGE_PX = (1.5, np.inf)  # a ball of 3 px across is the smallest that anything can be said about
 SHUTTER_REACH = 0.45  # of a frame to either side of its middle: the longest exposure anything is rendered with is 0.9
 MAX_DRAWS = 400  # a golf ball rarely fills a small picture; none of 681 scenes at 320 x 240 with a radius of 2.5 px or more failed
+LEAST_DRAG = 0.05  # no ball in air has less (Achenbach 1974: a smooth sphere just above its crisis has 0.07)
 BODY_DRAWS = 20  # enough that one of them has a body of nearly the wanted size
 LAW_SHARE = 0.5  # of curving balls, whose lift follows a published law and not the fit's own constant
 DRAG_LAW_SHARE = 0.25  # of flights, whose drag follows a published law
@@ -84,6 +87,15 @@ class Scene:
         return len(self.times)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A ball of the catalogue with its own diameter (m) and mass (kg); its drag coefficient goes with its speed."""
+
+    ball: Ball
+    diameter: float
+    mass: float
+
+
 def draw_scene(
     rng: np.random.Generator,
     pattern: str,
@@ -93,7 +105,7 @@ def draw_scene(
     duration: float | None = None,
     span: tuple[float, float] = SPAN_RANGE,
     hold: float = 0.0,
-    body: tuple[float, float] | None = None,
+    body: Thing | None = None,
     least_radius_px: float = RADIUS_RANGE_PX[0],
 ) -> Scene:
     """A truth of one pattern before a random plausible camera.
@@ -106,7 +118,7 @@ def draw_scene(
         duration: seconds to film the pattern for; the drawn truth's own when None.
         span: least and largest share of the picture that the motion fills; over 1 it leaves the picture.
         hold: seconds for which a hand holds and throws the body first.
-        body: diameter (m) and mass (kg) of the thing that moves, in place of the drawn ones.
+        body: the thing that moves, in place of a drawn one.
         least_radius_px: the smallest apparent radius to accept.
 
     Raises:
@@ -128,14 +140,18 @@ def draw_scene(
     raise UsageError(f"no view of {pattern} found: wanted {wanted}; make the picture larger")
 
 
-def _draw_truth(rng: np.random.Generator, model: ForceModel, body: tuple[float, float] | None) -> Drawn:
+def _draw_truth(rng: np.random.Generator, model: ForceModel, body: Thing | None) -> Drawn:
     """A truth of the model; for a given body, the one of several whose own body is nearest in size, as its speeds and lengths suit it."""
     if body is None:
         return model.draw(rng)
-    diameter, mass = body
     several = [model.draw(rng) for _ in range(BODY_DRAWS)]
-    nearest = min(several, key=lambda drawn: abs(np.log(drawn.values["diameter"] / diameter)))
-    return Drawn(values={**nearest.values, "diameter": diameter, "mass": mass}, duration=nearest.duration)
+    nearest = min(several, key=lambda drawn: abs(np.log(drawn.values["diameter"] / body.diameter)))
+    values = {**nearest.values, "diameter": body.diameter, "mass": body.mass}
+    if "drag_coefficient" in values:
+        speed = float(np.linalg.norm([values[name] for name in ("vx", "vy", "vz")]))
+        drag = drag_coefficient_prior(body.ball, speed, body.diameter)
+        values["drag_coefficient"] = float(max(rng.normal(drag.value, drag.sigma), LEAST_DRAG))
+    return Drawn(values=values, duration=nearest.duration)
 
 
 def draw_recording(

@@ -18,7 +18,7 @@ from ..physics.models import FORCE_MODELS, PATTERNS
 from ..types import Floats, Progress
 from .motions import FAMILIES, draw_unknown
 from .render import Film, Look, draw_look, render
-from .scene import Scene, draw_scene
+from .scene import Scene, Thing, draw_scene
 from .texture import BALL_LOOKS
 
 SCHEMA = "newtonscheme.truth/1"
@@ -168,7 +168,8 @@ def _draw(rng: np.random.Generator, pattern: str, look: Look, size: tuple[int, i
     body = None
     if look.ball.label:
         ball = load_catalogue()[look.ball.label]
-        body = (float(rng.uniform(ball.diameter.low, ball.diameter.high)), float(rng.uniform(ball.mass.low, ball.mass.high)))
+        diameter, mass = (float(rng.uniform(limits.low, limits.high)) for limits in (ball.diameter, ball.mass))
+        body = Thing(ball=ball, diameter=diameter, mass=mass)
     return draw_scene(rng, pattern, size_px=size, fps=fps, duration=duration, hold=hold, body=body, least_radius_px=LEAST_RADIUS_PX)
 
 
