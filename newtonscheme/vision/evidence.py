@@ -71,10 +71,14 @@ class Evidence:
             self.index[key[0]], self.t[key[0]], np.array([c.u, c.v]), sigma**2 * np.eye(2), np.nan, np.nan, 0.0, (0.0, 0.0), np.zeros(2), False
         )
 
-    def contrast(self, keys: Sequence[Key]) -> float:
-        """Median departure from the background, grey levels: of the silhouette in all planes or of the disc's extremes, the larger."""
+    def contrasts(self, keys: Sequence[Key]) -> list[float]:
+        """Departures from the background, grey levels: of the silhouette in all planes or of the disc's extremes, the larger."""
         extremes = [max(map(abs, self.samples[key].departure)) if key in self.samples else 0.0 for key in keys]
-        return float(np.median([max(self.candidate(key).contrast, extreme) for key, extreme in zip(keys, extremes, strict=True)]))
+        return [max(self.candidate(key).contrast, extreme) for key, extreme in zip(keys, extremes, strict=True)]
+
+    def contrast(self, keys: Sequence[Key]) -> float:
+        """The median of `contrasts`."""
+        return float(np.median(self.contrasts(keys)))
 
     def darkens_only(self, keys: Sequence[Key]) -> bool:
         """Whether an object does what a shadow does: darken, without colour and without a single brighter spot."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..types import Floats, Ints
@@ -46,7 +48,7 @@ def smoothness_of(t: Floats, centre: Floats, radius: Floats, shape: float, contr
     if len(t) < 3:
         return 0.0
     size = float(np.median(radius))
-    extent = float(np.hypot(*np.subtract(*np.percentile(centre, [100 - TAIL, TAIL], axis=0))))
+    extent = float(np.hypot(*_extent(centre)))
     residual, travel = _local_residuals(t, centre)
     moving = travel > MOVING_PX * max(1.0, error_px)
     if not moving.any():
@@ -139,9 +141,34 @@ def _windows(t: Floats, window: int, degree: int) -> tuple[Ints, Floats]:
 
 def _local_residuals(t: Floats, centre: Floats) -> tuple[Floats, Floats]:
     """Root-mean-square residual from a cubic, and the extent of the path, in each window of samples."""
-    degree = min(3, min(WINDOW, len(t)) - 2)
-    rows, basis = _windows(t, WINDOW, degree)
-    local = centre[rows]
-    left = local - basis @ (np.linalg.pinv(basis) @ local)
-    residual = np.sqrt((left**2).sum(axis=(1, 2)) / max(rows.shape[1] - degree - 1, 1))
-    return residual, np.hypot(*np.ptp(local, axis=1).T)
+    count = min(WINDOW, len(t))
+    degree = min(3, count - 2)
+    local = np.lib.stride_tricks.sliding_window_view(centre, count, axis=0).transpose(0, 2, 1)
+    left = local - _smoother(t, count, degree) @ local
+    residual = np.sqrt((left**2).sum(axis=(1, 2)) / max(count - degree - 1, 1))
+    return residual, np.hypot(*(local.max(axis=1) - local.min(axis=1)).T)
+
+
+def _smoother(t: Floats, count: int, degree: int) -> Floats:
+    """(m, w, w) or, for an even clock, (w, w): the matrices that put polynomials through all runs of ``count`` samples."""
+    step = np.diff(t)
+    if np.ptp(step) < EVEN_CLOCK * float(step.mean()):
+        return _even_smoother(count, degree)
+    _, basis = _windows(t, count, degree)
+    return np.asarray(basis @ np.linalg.pinv(basis))
+
+
+@cache
+def _even_smoother(count: int, degree: int) -> Floats:
+    basis = np.linspace(-1.0, 1.0, count)[:, None] ** np.arange(degree + 1)
+    return np.asarray(basis @ np.linalg.pinv(basis))
+
+
+def _extent(centre: Floats) -> Floats:
+    """(2,) distance between the places that ``TAIL`` per cent of the samples lie below and above, interpolated."""
+    ordered = np.sort(centre, axis=0)
+    at = 0.01 * TAIL * (len(ordered) - 1)
+    k = int(at)
+    low = ordered[k] + (at - k) * (ordered[k + 1] - ordered[k])
+    high = ordered[-1 - k] - (at - k) * (ordered[-1 - k] - ordered[-2 - k])
+    return np.asarray(high - low)

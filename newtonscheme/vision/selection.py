@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
+from ..types import Bools, Floats, Ints
 from .evidence import Evidence
 from .linking import Path
 from .ranking import smoothness_of
@@ -36,43 +38,88 @@ def score_of(path: Path, evidence: Evidence, *, measured: bool) -> float:
 
     ``measured`` says that discs were tried: to have none then speaks against it.
     """
-    keys = path.rows
-    if len(keys) < LEAST_ROWS:
-        return 0.0
-    seen = len(keys) / (keys[-1][0] - keys[0][0] + 1)
-    contrast = evidence.contrast(keys)
-    known = [evidence.sample(key) for key in keys]
-    t = np.array([s.t for s in known])
-    chosen = [evidence.candidate(key) for key in keys]
-    size = np.array([s.radius if s.fitted else c.radius for s, c in zip(known, chosen, strict=True)])
-    fitted = np.array([s.fitted for s in known])
-    if fitted.mean() > 0.5:
-        centre = np.array([s.centre for s in known])
-        error = float(np.median([np.sqrt(0.5 * np.trace(s.covariance)) for s in known]))
-        return smoothness_of(t, centre, size, float(np.mean([s.explained for s in known])), contrast, error, seen)
-    place = np.array([(c.u, c.v) for c in chosen])
-    shape = float(np.median([c.fill / c.elongation**0.25 for c in chosen]))
-    shape *= UNFITTED if measured else 1.0
-    return smoothness_of(t, place, size, shape, contrast, 0.5 * evidence.stride + READING_RADII * float(np.median(size)), seen)
+    return _score(_features_of(path, evidence), 0, len(path.rows), evidence.stride, measured)
 
 
-def smoothest_runs(path: Path, evidence: Evidence, *, measured: bool) -> list[Path]:
-    """A path cut at some of its turns, so that the best piece is as good as can be, then the best of what is left on either side."""
+def smoothest_runs(path: Path, evidence: Evidence, *, measured: bool) -> list[tuple[float, Path]]:
+    """A path cut at some of its turns, so that the best piece is as good as can be, then the best of what is left on either side.
+
+    Every piece comes with its `score_of`.
+    """
     rows = np.array([a for a, _ in path.rows])
     cuts = sorted({0, len(rows), *(int(x) for x in np.searchsorted(rows, path.turns))})
-    if len(rows) < LEAST_ROWS:
+    features = _features_of(path, evidence)
+    score = cache(lambda start, stop: _score(features, start, stop, evidence.stride, measured))
+    return [(score(start, stop), _part(path, start, stop)) for start, stop in _best_pieces(cuts, score)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What a path's samples show, one row each: discs where there are any, and the candidates' own."""
+
+    row: Ints
+    t: Floats
+    fitted: Bools
+    centre: Floats
+    radius: Floats
+    explained: Floats
+    error: Floats
+    place: Floats
+    size: Floats
+    roundness: Floats
+    contrast: Floats
+
+
+def _features_of(path: Path, evidence: Evidence) -> _Features:
+    keys = path.rows
+    known = [evidence.sample(key) for key in keys]
+    chosen = [evidence.candidate(key) for key in keys]
+    fitted = np.array([s.fitted for s in known], bool)
+    size = np.array([c.radius for c in chosen])
+    covariance = np.array([s.covariance for s in known]).reshape(-1, 2, 2)
+    return _Features(
+        row=np.array([a for a, _ in keys], int),
+        t=np.array([s.t for s in known]),
+        fitted=fitted,
+        centre=np.array([s.centre for s in known]).reshape(-1, 2),
+        radius=np.where(fitted, [s.radius for s in known], size),
+        explained=np.array([s.explained for s in known]),
+        error=np.sqrt(0.5 * (covariance[:, 0, 0] + covariance[:, 1, 1])),
+        place=np.array([(c.u, c.v) for c in chosen]).reshape(-1, 2),
+        size=size,
+        roundness=np.array([c.fill / c.elongation**0.25 for c in chosen]),
+        contrast=np.array(evidence.contrasts(keys)),
+    )
+
+
+def _score(features: _Features, start: int, stop: int, stride: int, measured: bool) -> float:
+    if stop - start < LEAST_ROWS:
+        return 0.0
+    f, own = features, np.s_[start:stop]
+    seen = (stop - start) / (int(f.row[stop - 1]) - int(f.row[start]) + 1)
+    contrast = float(np.median(f.contrast[own]))
+    if f.fitted[own].mean() > 0.5:
+        error, shape = float(np.median(f.error[own])), float(f.explained[own].mean())
+        return smoothness_of(f.t[own], f.centre[own], f.radius[own], shape, contrast, error, seen)
+    shape = float(np.median(f.roundness[own])) * (UNFITTED if measured else 1.0)
+    error = 0.5 * stride + READING_RADII * float(np.median(f.radius[own]))
+    return smoothness_of(f.t[own], f.place[own], f.radius[own], shape, contrast, error, seen)
+
+
+def _best_pieces(cuts: list[int], score: Callable[[int, int], float]) -> list[tuple[int, int]]:
+    """(start, stop) of the best run of pieces between neighbouring cuts, then of the best on either side of it."""
+    if cuts[-1] - cuts[0] < LEAST_ROWS:
         return []
     if len(cuts) == 2:
-        return [path]
+        return [(cuts[0], cuts[1])]
     pieces = len(cuts) - 1
     spans = [(i, j) for i in range(pieces) for j in range(i + 1, min(i + RUN_PIECES, pieces) + 1)] + [(0, pieces)]
-    ends = [(cuts[i], cuts[j]) for i, j in spans if cuts[j] - cuts[i] >= LEAST_ROWS]
-    scored = [(score_of(_part(path, start, stop), evidence, measured=measured), stop - start, start, stop) for start, stop in ends]
+    scored = [(score(cuts[i], cuts[j]), cuts[j] - cuts[i], i, j) for i, j in spans if cuts[j] - cuts[i] >= LEAST_ROWS]
     if not scored:
         return []
-    _, _, start, stop = max(scored)
-    sides = [part for part in (_part(path, 0, start), _part(path, stop, len(rows))) if part.rows]
-    return [_part(path, start, stop), *(run for side in sides for run in smoothest_runs(side, evidence, measured=measured))]
+    _, _, i, j = max(scored)
+    sides = [side for side in (cuts[: i + 1], cuts[j:]) if len(side) > 1]
+    return [(cuts[i], cuts[j]), *(piece for side in sides for piece in _best_pieces(side, score))]
 
 
 def distinct_paths(paths: Iterable[Path], evidence: Evidence, most: int) -> list[Path]:

@@ -90,7 +90,7 @@ def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
     here = [replace(p, rows=[r for r in p.rows if r[0] >= first]) for p in linker.paths() if p.rows[-1][0] >= first][:MOST_PATHS]
-    runs = [(score_of(run, evidence, measured=False), run) for path in here for run in smoothest_runs(path, evidence, measured=False)]
+    runs = [pair for path in here for pair in smoothest_runs(path, evidence, measured=False)]
     least = REFINED_SHARE * max((score for score, _ in runs), default=0.0)
     worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > least]
     for run in distinct_paths(worth, evidence, REFINED_PATHS):
@@ -105,8 +105,9 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
     sampled = [path for path in paths if any(key in evidence.samples for key in path.rows)]
     complete = best_first([completed_path(path, evidence) for path in sampled])
-    runs = [run for path in joined_paths(complete, evidence) for run in smoothest_runs(path, evidence, measured=True)]
-    best = distinct_paths(best_first(joined_paths(best_first(runs), evidence)), evidence, PREFERENCE * most)
+    runs = [pair for path in joined_paths(complete, evidence) for pair in smoothest_runs(path, evidence, measured=True)]
+    runs.sort(key=lambda pair: -pair[0])
+    best = distinct_paths(best_first(joined_paths([run for _, run in runs], evidence)), evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
     distinct: list[tuple[Track, Path]] = []
     for track, path in sorted(found, key=lambda pair: -pair[0].smoothness):
