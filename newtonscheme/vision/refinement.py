@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from ..types import Bools, Floats, Ints
@@ -34,6 +35,8 @@ FIXED = 1e6
 """Prior precision of a logarithm that is held."""
 CONVERGED_PX, COARSE_CONVERGED_PX = 0.003, 0.1
 """Steps below this end a stage: a fifth of the best precision, or well inside the next stage's reach."""
+SETTLED_SHARE = 0.25
+"""Share of the crops that must have settled before the others go on without them: to part them costs a copy."""
 STUCK = 10.0
 """Damping from which a rejected step means that there is no better one."""
 DEPARTURE_QUANTILES = (5, 95)
@@ -145,10 +148,17 @@ class _Pixels:
         most = int(wanted.sum(axis=1).max())
         if most > 0.75 * wanted.shape[1]:
             return self
-        order = np.argsort(~wanted, axis=1, kind="stable")[:, :most]
+        crop, pixel = np.nonzero(wanted)
+        rank = np.arange(len(crop)) - np.searchsorted(crop, np.arange(len(wanted)))[crop]
+        order, chosen = np.zeros((len(wanted), most), int), np.zeros((len(wanted), most), bool)
+        order[crop, rank], chosen[crop, rank] = pixel, True
         out = self.taken(order)
-        out.seen &= np.take_along_axis(wanted, order, axis=1)
+        out.seen &= chosen
         return out
+
+    def rows(self, chosen: Bools) -> _Pixels:
+        """Some of the crops."""
+        return _Pixels(*(getattr(self, name)[chosen] for name in _Pixels.__slots__))
 
     def taken(self, pick: Ints) -> _Pixels:
         return _Pixels(
@@ -172,31 +182,42 @@ def _pixels(images: Singles, backgrounds: Singles) -> _Pixels:
 
 
 def _iterate(
-    theta: Floats, prior_mean: Floats, prior: Floats, steps: int, pixels: _Pixels, size: int, least: Floats, converged_px: float
+    start: Floats, prior_mean: Floats, prior: Floats, steps: int, pixels: _Pixels, size: int, least: Floats, converged_px: float
 ) -> tuple[Floats, _Evaluation]:
-    """Levenberg-Marquardt steps on all crops at once, noise levels held; they are taken anew before and after."""
-    damping = np.full(len(theta), 1e-3)
-    state = _evaluate(theta, pixels).with_noise(least)
-    cost = state.cost + (prior * (theta - prior_mean) ** 2).sum(axis=1)
+    """Levenberg-Marquardt steps on all crops at once, noise levels held; they are taken anew before and after.
+
+    Crops that have settled are put aside as soon as there are enough of them to be worth it.
+    """
+    theta = start.copy()
+    whole = _evaluate(theta, pixels).with_noise(least)
+    going, state, damping = np.arange(len(theta)), whole, np.full(len(theta), 1e-3)
+    at, mean, held = theta, prior_mean, prior
+    cost = state.cost + (held * (at - mean) ** 2).sum(axis=1)
     for _ in range(steps):
         hessian, slope = state.normal_equations()
-        hessian = hessian + _diagonal(prior)
-        slope = slope - prior * (theta - prior_mean)
+        hessian = hessian + _diagonal(held)
+        slope = slope - held * (at - mean)
         step = np.asarray(
             np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0], dtype=np.float64
         )
-        trial = _bounded(theta, step, size)
+        trial = _bounded(at, step, size)
         attempt = _evaluate(trial, pixels).with_scales(state.scales)
-        attempt_cost = attempt.cost + (prior * (trial - prior_mean) ** 2).sum(axis=1)
+        attempt_cost = attempt.cost + (held * (trial - mean) ** 2).sum(axis=1)
         better = attempt_cost < cost
-        settled = np.where(better, np.abs(trial - theta)[:, :3].max(axis=1) < converged_px, damping > STUCK)
-        theta = np.where(better[:, None], trial, theta)
+        settled = (np.abs(trial - at)[:, :3].max(axis=1) < converged_px) | (~better & (damping > STUCK))
+        at = np.where(better[:, None], trial, at)
         cost = np.where(better, attempt_cost, cost)
         damping = np.clip(np.where(better, damping * 0.2, damping * 8.0), 1e-6, 1e6)
         state = attempt if better.all() else state.where(better, attempt)
-        if settled.all():
-            break
-    return theta, state.with_noise(np.zeros(len(theta)))
+        if settled.mean() > SETTLED_SHARE or settled.all():
+            theta[going], whole = at, whole.put(going, state)
+            left = ~settled
+            going, at, mean, held, cost, damping = (x[left] for x in (going, at, mean, held, cost, damping))
+            state, pixels = state.rows(left), pixels.rows(left)
+            if not len(going):
+                break
+    theta[going], whole = at, whole.put(going, state)
+    return theta, whole.with_noise(np.zeros(len(theta)))
 
 
 @dataclass(slots=True)
@@ -229,9 +250,21 @@ class _Evaluation:
 
     def where(self, chosen: Bools, other: _Evaluation) -> _Evaluation:
         """This evaluation, with the ``chosen`` rows of another."""
-        for name in ("residual", "jacobian", "coverage", "weight", "cost"):
-            getattr(self, name)[chosen] = getattr(other, name)[chosen]
+        return self.put(chosen, other.rows(chosen))
+
+    def put(self, at: Bools | Ints, other: _Evaluation) -> _Evaluation:
+        """This evaluation, with all rows of another in place of some of its own."""
+        if other is not self:
+            for name in ("residual", "jacobian", "coverage", "weight", "cost"):
+                getattr(self, name)[at] = getattr(other, name)
         return self
+
+    def rows(self, chosen: Bools) -> _Evaluation:
+        """Some rows."""
+        scales = (self.scales[0][chosen], self.scales[1][chosen])
+        return _Evaluation(
+            self.residual[chosen], self.jacobian[chosen], self.coverage[chosen], self.seen[chosen], scales, self.weight[chosen], self.cost[chosen]
+        )
 
     def normal_equations(self) -> tuple[Floats, Floats]:
         """Hessian (n, k, k) and slope (n, k) of half the cost."""
@@ -353,9 +386,7 @@ def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, 
     hessian, _ = state.normal_equations()
     covariance = np.asarray(np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
-    inside = np.where(pixels.seen & (state.coverage > 0.5), pixels.values - pixels.known, np.nan)
-    inside[np.isnan(inside).all(axis=1), 0] = 0.0
-    darkest, brightest = np.nanpercentile(inside, DEPARTURE_QUANTILES, axis=1)
+    darkest, brightest = _extremes(pixels.values - pixels.known, pixels.seen & (state.coverage > 0.5))
     streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))
     return Discs(
         centre_px=theta[:, :2],
@@ -371,6 +402,14 @@ def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, 
         covered=_covered(theta, pixels, size),
         noise=state.scales[0].astype(float),
     )
+
+
+def _extremes(departure: Singles, inside: Bools) -> Floats:
+    """(2, n) quantiles of what the discs show, 0 where nothing of them is seen."""
+    ordered = np.sort(np.where(inside, departure, np.float32(np.inf)), axis=1)
+    count = inside.sum(axis=1)
+    at = np.round(np.outer(np.array(DEPARTURE_QUANTILES) / 100, np.maximum(count - 1, 0))).astype(int)
+    return np.where(count > 0, np.take_along_axis(ordered, at.T, axis=1).T, 0.0).astype(float)
 
 
 def _covered(theta: Floats, pixels: _Pixels, size: int) -> Floats:
@@ -408,14 +447,8 @@ def _inflation(state: _Evaluation, pixels: _Pixels, size: int) -> float:
     flat = np.zeros((n, 2, size * size), np.float32)
     share = np.clip(state.residual * root, -HUBER, HUBER)[:, None, :]
     np.put_along_axis(flat, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * share, axis=2)
-    scores = flat.reshape(n, 2, size, size)
-    total = (scores**2).sum(axis=(1, 2, 3))
+    side = 2 * CORRELATION_LAGS + 1
+    around = [cv2.boxFilter(plane, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT) for plane in flat.reshape(-1, size, size)]
+    total = (flat * np.stack(around).reshape(flat.shape)).sum(axis=(1, 2))
     expected = (leverage**2).sum(axis=(1, 2))
-    for dy in range(CORRELATION_LAGS + 1):
-        for dx in range(-CORRELATION_LAGS, CORRELATION_LAGS + 1):
-            if dy == 0 and dx <= 0:
-                continue
-            a = scores[:, :, : size - dy, max(0, -dx) : size - max(0, dx)]
-            b = scores[:, :, dy:, max(0, dx) : size - max(0, -dx)]
-            total += 2 * np.einsum("ncij,ncij->n", a, b)
     return float(np.clip(np.median(np.maximum(total, 0.0) / np.maximum(expected, 1e-9)), 1.0, MAX_INFLATION))
