@@ -193,7 +193,8 @@ def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chr
     share = masks.mean(axis=0)
     persistent = share >= max(PERSISTENT_SHARE, 1.5 / len(masks))
     spread = np.linspace(0, 1, len(masks))
-    when = np.tensordot(spread, masks, axes=1) / (len(masks) * np.maximum(share, 0.5 / len(masks)))
+    when = sum((mask * np.float32(x) for mask, x in zip(masks, spread, strict=True)), np.zeros(1, np.float32))
+    when = when / (len(masks) * np.maximum(share, 0.5 / len(masks)))
     changed = share * len(masks) >= 2
     filled = _filled(changed)
     rim = _outline(filled)
