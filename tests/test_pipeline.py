@@ -258,7 +258,6 @@ def test_the_sample_throw_is_forecast(thrown: Report, truth: dict[str, Any]) -> 
     rows = thrown.track.frame
     true = np.column_stack([truth["u_px"], truth["v_px"]])[rows]
     assert np.median(np.hypot(*(thrown.track.centre_px - true).T)) < 0.3
-    # This ball's drag is half of what a tennis ball's is believed to be, so the margins are wider than the sigmas.
     assert thrown.parameters["speed"].value == pytest.approx(truth["parameters"]["speed"]["value"], rel=0.03)
     assert thrown.parameters["launch_angle_deg"].value == pytest.approx(truth["parameters"]["launch_angle_deg"]["value"], abs=2.0)
     assert (thrown.video.width_px, thrown.video.height_px) == (640, 360)

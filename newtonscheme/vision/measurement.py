@@ -64,8 +64,6 @@ COARSE_RADII = 0.2
 """Sigma of a silhouette's centroid in radii: an arm or a shadow pulls it by that much."""
 CHROMA_WORTH, CHROMA_FLOOR = 0.25, 5.0
 """Colour is tried when it departs by this share of the departure in brightness, and by this many grey levels."""
-CHROMA_ADVANTAGE = 0.08
-"""Colour is used when it explains this much more: its planes have half the resolution."""
 TRIAL_SAMPLES = 10
 """Samples that the choice is made on."""
 PROMISING_SHARE = 0.15
@@ -94,47 +92,42 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
-    channel, promising = _pilot(stretch, rows, candidates, place, size)
+    planes, promising = _pilot(stretch, rows, candidates, place, size)
     if not promising:
         return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
-    samples = _fit(stretch, rows, place, size, channel, None)
+    samples = _fit(stretch, rows, place, size, planes, None)
     good = _believable(samples, place, size, stretch.stride)
     if good.any() and not good.all():
         again = np.flatnonzero(~good)
         centre, radius = _expected(rows, samples, good, again, place, size)
-        retried = _fit(stretch, rows[again], centre, radius, channel, None)
+        retried = _fit(stretch, rows[again], centre, radius, planes, None)
         fine = _believable(retried, centre, radius, stretch.stride)
         samples = _replace(samples, again[fine], retried, fine)
         good[again[fine]] = True
-    samples = _without_strays(stretch, rows, samples, good, channel)
+    samples = _without_strays(stretch, rows, samples, good, planes)
     if good.sum() >= 3:
         motion = _motion(rows[good], samples.centre_px[good])
-        samples = _with_streaks(stretch, rows, samples, good, motion, _lengths(candidates), channel)
+        samples = _with_streaks(stretch, rows, samples, good, motion, _lengths(candidates), planes)
     if good.any():
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def _pilot(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> tuple[int, bool]:
-    """The plane to fit in (0 luma, 1 or 2 chroma) and whether a disc is to be found at all, from a few samples.
+def _pilot(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> tuple[tuple[int, ...], bool]:
+    """The planes to fit in (0 luma, 1 and 2 chroma) and whether a disc is to be found at all, from a few samples.
 
-    Colour is used only where brightness does not make a disc and colour does.
+    Colour helps wherever it is strong: the shaded side of a ball, or its shadow, may be as bright as what is behind it.
     """
     departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
     strongest = int(np.argmax(departure[1:])) + 1
     coloured = departure[strongest] > max(CHROMA_WORTH * departure[0], CHROMA_FLOOR)
-    if not coloured and len(rows) <= TRIAL_SAMPLES:
-        return 0, True
+    planes = (0, strongest) if coloured else (0,)
+    if len(rows) <= TRIAL_SAMPLES:
+        return planes, True
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    quality = np.zeros(3)
-    share = 0.0
-    for channel in (0, strongest) if coloured else (0,):
-        trial = _fit(stretch, rows[pick], place[pick], size[pick], channel, None)
-        believed = _believable(trial, place[pick], size[pick], stretch.stride)
-        quality[channel] = np.mean(np.where(believed, trial.explained, 0.0))
-        share = max(share, float(believed.mean()))
-    return (strongest if quality[strongest] > quality[0] + CHROMA_ADVANTAGE else 0), share >= PROMISING_SHARE
+    trial = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+    return planes, float(_believable(trial, place[pick], size[pick], stretch.stride).mean()) >= PROMISING_SHARE
 
 
 def _motion(rows: Ints, place: Floats) -> Floats:
@@ -145,7 +138,7 @@ def _motion(rows: Ints, place: Floats) -> Floats:
 
 
 def _fit(
-    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, channel: int, streak: Floats | None, softness: Floats | None = None
+    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, planes: tuple[int, ...], streak: Floats | None, softness: Floats | None = None
 ) -> Samples:
     """Discs of any size, in batches of one window size."""
     n = len(rows)
@@ -159,10 +152,13 @@ def _fit(
         for start in range(0, len(members), BATCH):
             batch = members[start : start + BATCH]
             corner = np.round(centre[batch] - thin * (side - 1) / 2).astype(int)
-            images = np.stack(
-                [stretch.window(int(rows[k]), x, y, side * thin, channel)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)]
-            )
-            stills = np.stack([stretch.still(x, y, side * thin, channel)[::thin, ::thin] for x, y in corner])
+            # Colour is stored in blocks of 2 x 2 pixels: crops begin at whole blocks.
+            corner -= corner % 2
+            images = [
+                np.stack([stretch.window(int(rows[k]), x, y, side * thin, plane)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
+                for plane in planes
+            ]
+            stills = [np.stack([stretch.still(x, y, side * thin, plane)[::thin, ::thin] for x, y in corner]) for plane in planes]
             discs = fit_discs(
                 images,
                 stills,
@@ -244,7 +240,7 @@ def _lengths(candidates: Sequence[Candidate]) -> Floats:
     return np.array([c.radius for c in candidates]) / np.sqrt(elongation) * np.sqrt(3 * np.maximum(elongation**2 - 1, 0))
 
 
-def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, channel: int) -> Samples:
+def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, planes: tuple[int, ...]) -> Samples:
     """Samples whose radius or place differs from their neighbours' are fitted again from where the neighbours put them; the more usual fit stays."""
     fine = np.flatnonzero(good)
     if len(fine) < 2 * NEIGHBOURS:
@@ -261,7 +257,7 @@ def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools,
     centre, _ = _expected(rows, samples, steady, again, samples.centre_px, samples.radius_px)
     streak = _usual_streaks(rows, samples, steady, again)
     softness = samples.softness_px[again] if streak is None else np.full(len(again), SHARP_PX)
-    retried = _fit(stretch, rows[again], centre, usual[stray], channel, streak, softness)
+    retried = _fit(stretch, rows[again], centre, usual[stray], planes, streak, softness)
     closer = np.abs(np.log(retried.radius_px / usual[stray])) < off[stray]
     closer |= np.hypot(*(retried.centre_px - centre).T) < np.hypot(*(samples.centre_px[again] - centre).T)
     better = closer & (retried.explained > samples.explained[again] - EXPLAINED_TOLERANCE)
@@ -284,7 +280,7 @@ def _usual_streaks(rows: Ints, samples: Samples, steady: Bools, again: Ints) -> 
     return np.stack([np.interp(rows[again], rows[clear], samples.streak_px[clear, axis]) for axis in (0, 1)], axis=1)
 
 
-def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, channel: int) -> Samples:
+def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, planes: tuple[int, ...]) -> Samples:
     """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
     speed = np.hypot(motion[:, 0], motion[:, 1])
     radius = samples.radius_px[good]
@@ -295,21 +291,21 @@ def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, m
     share = np.clip(length[at] / speed[fast], *STREAK_START)
     start = share[:, None] * motion[fast]
     trial = np.array(spread_indices(len(at), TRIAL_SAMPLES))
-    if not _blurred(_streaked(stretch, rows, samples, good, at[trial], start[trial], channel)):
+    if not _blurred(_streaked(stretch, rows, samples, good, at[trial], start[trial], planes)):
         return samples
-    streaked = _streaked(stretch, rows, samples, good, at, start, channel)
+    streaked = _streaked(stretch, rows, samples, good, at, start, planes)
     better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride)
     clear = streaked.fitted & better & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
     if clear.mean() < STREAK_SHARE or not _blurred(streaked):
         return samples
-    return _without_strays(stretch, rows, _replace(samples, at[clear], streaked, clear), good, channel)
+    return _without_strays(stretch, rows, _replace(samples, at[clear], streaked, clear), good, planes)
 
 
-def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, channel: int) -> Samples:
+def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, planes: tuple[int, ...]) -> Samples:
     """Samples ``at`` fitted as streaks from the path's usual radius and the edge width of its sharpest samples."""
     softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
     radius = np.full(len(at), float(np.median(samples.radius_px[good])))
-    return _fit(stretch, rows[at], samples.centre_px[at], radius, channel, start, softness)
+    return _fit(stretch, rows[at], samples.centre_px[at], radius, planes, start, softness)
 
 
 def _blurred(samples: Samples) -> bool:

@@ -9,6 +9,7 @@ deserves; the covariance is widened by the spatial correlation of the residuals 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -43,6 +44,10 @@ DEPARTURE_QUANTILES = (5, 95)
 """Per cent: the darkest and the brightest that an object shows, single pixels aside."""
 OFFSET_PRIOR = 0.1
 """Sigma, in contrasts, of a change of the background around the object: soft shadows."""
+OWN_NUMBERS = 6
+"""Each plane's own parameters: log edge width, shade (mean, du, dv, radial), background offset."""
+COLOUR_STEP, COLOUR_SOFTNESS = 2, 1.2
+"""Pixels of brightness for one of colour each way (4:2:0), and how much softer its edges are."""
 LOGISTIC_SLOPE = 1.702
 """The logistic function of 1.702 x is within 0.01 of the normal distribution function of x."""
 MIN_SOFTNESS, MAX_SOFTNESS = 0.25, 4.0
@@ -57,6 +62,8 @@ STREAK_PRIOR_PX = 1.5
 """Sigma of the streak about its start, besides half of its length."""
 HUBER = 3.0
 """Residuals beyond this many sigmas (something else in the crop) count only linearly."""
+TAILS = np.float32(4.0)
+"""Degrees of freedom of the residuals in the end: a string or a shadow beside the disc is worth a few sigmas and no more."""
 NOISE_FLOOR = 0.5
 """Grey levels: rounding of the frame to 8 bits and of the background."""
 STEP_SHARE = 0.5
@@ -91,33 +98,60 @@ class Discs:
 
 
 def fit_discs(
-    images: Singles, backgrounds: Singles, centre_px: Floats, radius_px: Floats, *, softness_px: Floats | None = None, streak_px: Floats | None = None
+    images: Sequence[Singles],
+    backgrounds: Sequence[Singles],
+    centre_px: Floats,
+    radius_px: Floats,
+    *,
+    softness_px: Floats | None = None,
+    streak_px: Floats | None = None,
 ) -> Discs:
-    """Fit a disc in each of n crops (n, c, c), NaN outside the picture, from a start good to about half a radius.
+    """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius.
+
+    ``images`` and ``backgrounds`` hold one array (n, c, c) for each plane that is looked at: they share the disc and differ in shade, edge
+    and noise. The second and later ones are taken for colour, of half the resolution.
 
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
     """
-    whole = _pixels(images, backgrounds)
+    side, streaked = images[0].shape[1], streak_px is not None
+    whole = tuple(
+        _pixels(*pair, 1 if k == 0 else COLOUR_STEP, _first_number(k, streaked)) for k, pair in enumerate(zip(images, backgrounds, strict=True))
+    )
     theta = _start(whole, centre_px, radius_px, softness_px, streak_px)
-    softness = theta[:, 3].copy()
-    some = np.s_[:, :: max(1, whole.values.shape[1] // CONTRAST_PIXELS)]
-    contrast = np.maximum(np.percentile(np.abs(whole.values[some] - whole.known[some]), CONTRAST_QUANTILE, axis=1), LEAST_CONTRAST)
-    prior, prior_mean = _prior_precision(theta, contrast, streak_px is not None), theta.copy()
-    sparse = whole.thinned(max(1, min(MAX_THINNING, int(np.median(radius_px) / RADII_PER_STEP))), images.shape[1])
+    edges = [plane.first for plane in whole]
+    softness = theta[:, edges].copy()
+    contrast = np.stack([_contrast(plane) for plane in whole], axis=1)
+    prior, prior_mean = _prior_precision(theta, contrast, edges, streaked), theta.copy()
+    step = max(1, min(MAX_THINNING, int(np.median(radius_px) / RADII_PER_STEP)))
+    sparse = tuple(plane.thinned(step, side) for plane in whole)
     for share, steps in STAGES:
-        theta[:, 3] = np.maximum(softness, np.log(share) + theta[:, 2])
-        held, prior_mean[:, 3] = prior.copy(), theta[:, 3]
-        held[:, 3] = np.where(theta[:, 3] > softness, FIXED, prior[:, 3])
-        theta, _ = _iterate(theta, prior_mean, held, steps, sparse, images.shape[1], COARSE_NOISE * contrast, COARSE_CONVERGED_PX)
-    theta[:, 3], prior_mean[:, 3] = softness, softness
-    near = whole.near(theta)
-    theta, state = _iterate(theta, prior_mean, prior, LAST_STEPS, near, images.shape[1], np.zeros(len(theta)), CONVERGED_PX)
-    return _summary(theta, state, prior, near, images.shape[1])
+        theta[:, edges] = np.maximum(softness, (np.log(share) + theta[:, 2])[:, None])
+        held, prior_mean[:, edges] = prior.copy(), theta[:, edges]
+        held[:, edges] = np.where(theta[:, edges] > softness, FIXED, prior[:, edges])
+        theta, _ = _iterate(theta, prior_mean, held, steps, sparse, side, COARSE_NOISE * contrast, COARSE_CONVERGED_PX, areal=False)
+    theta[:, edges], prior_mean[:, edges] = softness, softness
+    near = tuple(plane.near(theta) for plane in whole)
+    theta, state = _iterate(theta, prior_mean, prior, LAST_STEPS, near, side, np.zeros_like(contrast), CONVERGED_PX, areal=True)
+    return _summary(theta, state, prior, near, side)
+
+
+def _first_number(plane: int, streaked: bool) -> int:
+    """Where a plane's own numbers begin: log edge width, shade (mean, du, dv, radial), offset; the streak comes after those of the first."""
+    return 3 if plane == 0 else 3 + OWN_NUMBERS * plane + 2 * streaked
+
+
+def _contrast(pixels: _Pixels) -> Floats:
+    """(n,) grey levels by which the object differs from the background."""
+    some = np.s_[:, :: max(1, pixels.values.shape[1] // CONTRAST_PIXELS)]
+    return np.maximum(np.percentile(np.abs(pixels.values[some] - pixels.known[some]), CONTRAST_QUANTILE, axis=1), LEAST_CONTRAST)
 
 
 @dataclass(slots=True)
 class _Pixels:
-    """Pixels (n, p) of n crops: frame, background, whether inside the picture, place in the crop, and row in the whole crop."""
+    """Pixels (n, p) of one plane of n crops: frame, background, whether inside the picture, place in the crop, row in the whole crop.
+
+    ``step`` is the plane's own resolution in pixels, ``first`` the place of its numbers among the parameters.
+    """
 
     values: Singles
     known: Singles
@@ -125,26 +159,30 @@ class _Pixels:
     across: Singles
     down: Singles
     row: Ints
+    step: int
+    first: int
 
     def thinned(self, step: int, size: int) -> _Pixels:
-        """Every ``step``-th pixel each way."""
+        """Every ``step``-th pixel each way, counted in pixels of the finest plane."""
+        step = max(1, step // self.step)
         if step == 1:
             return self
-        pick = (np.arange(0, size, step)[:, None] * size + np.arange(0, size, step)[None]).ravel()
+        side = -(-size // self.step)
+        pick = (np.arange(0, side, step)[:, None] * side + np.arange(0, side, step)[None]).ravel()
         return self.taken(np.broadcast_to(pick, (len(self.values), len(pick))))
 
     def near(self, theta: Floats) -> _Pixels:
         """The pixels that tell where the edge is: a band along it, and one in four well inside."""
         du, dv = self.across - theta[:, :1], self.down - theta[:, 1:2]
-        if theta.shape[1] > 9:
+        if _is_streaked(theta):
             length = np.maximum((theta[:, 9:11] ** 2).sum(axis=1, keepdims=True), 1e-6)
             along = np.clip((du * theta[:, 9:10] + dv * theta[:, 10:11]) / length, -0.5, 0.5)
             du, dv = du - along * theta[:, 9:10], dv - along * theta[:, 10:11]
         radius = np.exp(theta[:, 2:3])
         depth = radius - np.hypot(du, dv)
-        streak = np.hypot(theta[:, 9:10], theta[:, 10:11]) if theta.shape[1] > 9 else 0.0
+        streak = np.hypot(theta[:, 9:10], theta[:, 10:11]) if _is_streaked(theta) else 0.0
         band = BAND_PX + BAND_RADII * radius
-        wanted = (depth > -band) & ((depth < band + streak) | ((self.across % 2 == 0) & (self.down % 2 == 0)))
+        wanted = (depth > -band) & ((depth < band + streak) | (((self.across // self.step) % 2 < 1) & ((self.down // self.step) % 2 < 1)))
         most = int(wanted.sum(axis=1).max())
         if most > 0.75 * wanted.shape[1]:
             return self
@@ -158,38 +196,56 @@ class _Pixels:
 
     def rows(self, chosen: Bools) -> _Pixels:
         """Some of the crops."""
-        return _Pixels(*(getattr(self, name)[chosen] for name in _Pixels.__slots__))
+        return _Pixels(
+            self.values[chosen], self.known[chosen], self.seen[chosen], self.across[chosen], self.down[chosen], self.row[chosen],
+            self.step, self.first,
+        )  # fmt: skip
 
     def taken(self, pick: Ints) -> _Pixels:
+        """Some of each crop's pixels."""
         return _Pixels(
-            values=np.take_along_axis(self.values, pick, axis=1),
-            known=np.take_along_axis(self.known, pick, axis=1),
-            seen=np.take_along_axis(self.seen, pick, axis=1),
-            across=np.take_along_axis(self.across, pick, axis=1),
-            down=np.take_along_axis(self.down, pick, axis=1),
-            row=np.take_along_axis(self.row, pick, axis=1),
-        )
+            np.take_along_axis(self.values, pick, axis=1), np.take_along_axis(self.known, pick, axis=1),
+            np.take_along_axis(self.seen, pick, axis=1), np.take_along_axis(self.across, pick, axis=1),
+            np.take_along_axis(self.down, pick, axis=1), np.take_along_axis(self.row, pick, axis=1), self.step, self.first,
+        )  # fmt: skip
 
 
-def _pixels(images: Singles, backgrounds: Singles) -> _Pixels:
+def _pixels(images: Singles, backgrounds: Singles, step: int, first: int) -> _Pixels:
     n, size, _ = images.shape
-    flat = images.reshape(n, -1)
+    place = np.arange(0, size, step)
+    flat, still = (np.ascontiguousarray(x[:, ::step, ::step]).reshape(n, -1) for x in (images, backgrounds))
     seen = np.isfinite(flat)
-    grid = np.arange(size, dtype=np.float32)
-    across, down = (np.broadcast_to(x, seen.shape) for x in (np.tile(grid, size), np.repeat(grid, size)))
-    values, known = (np.where(seen, x.reshape(n, -1), 0).astype(np.float32) for x in (images, backgrounds))
-    return _Pixels(values, known, seen, across, down, np.broadcast_to(np.arange(size * size), seen.shape))
+    across, down = (np.broadcast_to(x.astype(np.float32), seen.shape) for x in (np.tile(place, len(place)), np.repeat(place, len(place))))
+    # A colour pixel stands for step x step fine ones: its centre lies between them.
+    between = np.float32(0.5 * (step - 1))
+    values, known = (np.where(seen, x, 0).astype(np.float32) for x in (flat, still))
+    row = np.broadcast_to((place[:, None] * size + place[None]).ravel(), seen.shape)
+    return _Pixels(values, known, seen, across + between, down + between, row, step, first)
+
+
+def _is_streaked(theta: Floats) -> bool:
+    """Whether a streak is among the numbers: two besides the disc's three and each plane's own."""
+    return (theta.shape[1] - 3) % OWN_NUMBERS > 0
 
 
 def _iterate(
-    start: Floats, prior_mean: Floats, prior: Floats, steps: int, pixels: _Pixels, size: int, least: Floats, converged_px: float
-) -> tuple[Floats, _Evaluation]:
+    start: Floats,
+    prior_mean: Floats,
+    prior: Floats,
+    steps: int,
+    pixels: tuple[_Pixels, ...],
+    size: int,
+    least: Floats,
+    converged_px: float,
+    *,
+    areal: bool,
+) -> tuple[Floats, _Joint]:
     """Levenberg-Marquardt steps on all crops at once, noise levels held; they are taken anew before and after.
 
-    Crops that have settled are put aside as soon as there are enough of them to be worth it.
+    Crops that have settled are put aside as soon as there are enough of them to be worth it. ``areal``: see `_Evaluation.with_scales`.
     """
     theta = start.copy()
-    whole = _evaluate(theta, pixels).with_noise(least)
+    whole = _evaluate_all(theta, pixels).with_noise(least, areal)
     going, state, damping = np.arange(len(theta)), whole, np.full(len(theta), 1e-3)
     at, mean, held = theta, prior_mean, prior
     cost = state.cost + (held * (at - mean) ** 2).sum(axis=1)
@@ -201,7 +257,7 @@ def _iterate(
             np.linalg.solve(hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9), slope[..., None])[..., 0], dtype=np.float64
         )
         trial = _bounded(at, step, size)
-        attempt = _evaluate(trial, pixels).with_scales(state.scales)
+        attempt = _evaluate_all(trial, pixels).with_scales(state.scales, areal)
         attempt_cost = attempt.cost + (held * (trial - mean) ** 2).sum(axis=1)
         better = attempt_cost < cost
         settled = (np.abs(trial - at)[:, :3].max(axis=1) < converged_px) | (~better & (damping > STUCK))
@@ -213,39 +269,99 @@ def _iterate(
             theta[going], whole = at, whole.put(going, state)
             left = ~settled
             going, at, mean, held, cost, damping = (x[left] for x in (going, at, mean, held, cost, damping))
-            state, pixels = state.rows(left), pixels.rows(left)
+            state, pixels = state.rows(left), tuple(plane.rows(left) for plane in pixels)
             if not len(going):
                 break
     theta[going], whole = at, whole.put(going, state)
-    return theta, whole.with_noise(np.zeros(len(theta)))
+    return theta, whole.with_noise(np.zeros_like(least), areal)
+
+
+@dataclass(slots=True)
+class _Joint:
+    """The evaluations of all planes, as one."""
+
+    planes: tuple[_Evaluation, ...]
+
+    @property
+    def cost(self) -> Floats:
+        """(n,) of all planes together."""
+        return np.sum([plane.cost for plane in self.planes], axis=0)
+
+    @property
+    def scales(self) -> tuple[tuple[Singles, Singles], ...]:
+        """Noise levels outside and inside the disc, for each plane."""
+        return tuple(plane.scales for plane in self.planes)
+
+    def with_noise(self, least: Floats, areal: bool) -> _Joint:
+        """Weights by the noise that the residuals show, but no less than ``least`` (n, q)."""
+        return _Joint(tuple(plane.with_noise(least[:, k], areal) for k, plane in enumerate(self.planes)))
+
+    def with_scales(self, scales: tuple[tuple[Singles, Singles], ...], areal: bool) -> _Joint:
+        """Weights and cost for noise levels of each plane."""
+        return _Joint(tuple(plane.with_scales(levels, areal) for plane, levels in zip(self.planes, scales, strict=True)))
+
+    def where(self, chosen: Bools, other: _Joint) -> _Joint:
+        """This evaluation, with the ``chosen`` rows of another."""
+        return _Joint(tuple(plane.where(chosen, its) for plane, its in zip(self.planes, other.planes, strict=True)))
+
+    def put(self, at: Bools | Ints, other: _Joint) -> _Joint:
+        """This evaluation, with all rows of another in place of some of its own."""
+        return _Joint(tuple(plane.put(at, its) for plane, its in zip(self.planes, other.planes, strict=True)))
+
+    def rows(self, chosen: Bools) -> _Joint:
+        """Some rows."""
+        return _Joint(tuple(plane.rows(chosen) for plane in self.planes))
+
+    def normal_equations(self) -> tuple[Floats, Floats]:
+        """Hessian (n, k, k) and slope (n, k) of half the cost."""
+        hessians, slopes = zip(*(plane.normal_equations() for plane in self.planes), strict=True)
+        return np.sum(hessians, axis=0), np.sum(slopes, axis=0)
 
 
 @dataclass(slots=True)
 class _Evaluation:
-    """The model at one set of parameters: residuals (n, p), derivatives (n, k, p), coverage, and once the noise is known weights and cost."""
+    """The model at one set of parameters: residuals (n, p), derivatives (n, k, p), those of the coverage alone (``edge``), coverage.
+
+    Once the noise is known: weights, cost, and the noise's relative change across the edge with what its logarithm asks for (``areal``).
+    """
 
     residual: Singles
     jacobian: Singles
+    edge: Singles
     coverage: Singles
     seen: Bools
     scales: tuple[Singles, Singles] = field(default_factory=lambda: (np.zeros(0, np.float32), np.zeros(0, np.float32)))
     weight: Singles = field(default_factory=lambda: np.zeros(0, np.float32))
     cost: Floats = field(default_factory=lambda: np.zeros(0))
+    areal: tuple[Singles, Singles] | None = None
 
-    def with_noise(self, least: Floats) -> _Evaluation:
+    def with_noise(self, least: Floats, areal: bool) -> _Evaluation:
         """Weights by the noise that the residuals show, but no less than ``least`` (n,)."""
         outside, inside = _noise(self.residual, self.coverage, self.seen)
-        return self.with_scales((np.maximum(outside, least).astype(np.float32), np.maximum(inside, least).astype(np.float32)))
+        return self.with_scales((np.maximum(outside, least).astype(np.float32), np.maximum(inside, least).astype(np.float32)), areal)
 
-    def with_scales(self, scales: tuple[Singles, Singles]) -> _Evaluation:
-        """Weights and cost for noise levels (n,) outside and inside the disc."""
+    def with_scales(self, scales: tuple[Singles, Singles], areal: bool) -> _Evaluation:
+        """Weights and cost for noise levels (n,) outside and inside the disc.
+
+        ``areal``: the cost has the logarithm of the noise too, as a whole likelihood must. A patterned ball is then found as the area where
+        pixels scatter, and not as whatever part of it has one shade.
+        """
         outside, inside = scales
-        sigma = outside[:, None] + (inside - outside)[:, None] * self.coverage
-        scaled = np.abs(self.residual) / sigma
-        capped = np.minimum(scaled, np.float32(HUBER))
+        rise: Singles = (inside - outside)[:, None]
+        sigma = outside[:, None] + rise * self.coverage
+        square = (self.residual / sigma) ** 2
         self.scales = scales
-        self.weight = self.seen * (capped / np.maximum(scaled, np.float32(1e-6))) / (sigma * sigma)
-        self.cost = (capped * (2 * scaled - capped)).sum(axis=1).astype(float)
+        if areal:
+            weight = (TAILS + 1) / (TAILS + square)
+            cost = (TAILS + 1) * np.log1p(square / TAILS) + 2 * np.log(sigma / outside[:, None])
+            self.areal = ((rise / sigma).astype(np.float32), (self.seen * (1 - weight * square)).astype(np.float32))
+        else:
+            scaled = np.sqrt(square)
+            weight = np.minimum(1, HUBER / np.maximum(scaled, np.float32(1e-6)))
+            cost = weight * scaled * (2 * scaled - weight * scaled)
+            self.areal = None
+        self.weight = self.seen * weight / (sigma * sigma)
+        self.cost = (cost * self.seen).sum(axis=1).astype(float)
         return self
 
     def where(self, chosen: Bools, other: _Evaluation) -> _Evaluation:
@@ -255,54 +371,69 @@ class _Evaluation:
     def put(self, at: Bools | Ints, other: _Evaluation) -> _Evaluation:
         """This evaluation, with all rows of another in place of some of its own."""
         if other is not self:
-            for name in ("residual", "jacobian", "coverage", "weight", "cost"):
+            for name in ("residual", "jacobian", "edge", "coverage", "weight", "cost"):
                 getattr(self, name)[at] = getattr(other, name)
+            for own, its in zip(self.areal or (), other.areal or (), strict=True):
+                own[at] = its
         return self
 
     def rows(self, chosen: Bools) -> _Evaluation:
         """Some rows."""
-        scales = (self.scales[0][chosen], self.scales[1][chosen])
-        return _Evaluation(
-            self.residual[chosen], self.jacobian[chosen], self.coverage[chosen], self.seen[chosen], scales, self.weight[chosen], self.cost[chosen]
-        )
+        fields = {name: getattr(self, name)[chosen] for name in ("residual", "jacobian", "edge", "coverage", "seen", "weight", "cost")}
+        outside, inside = self.scales
+        areal = None if self.areal is None else (self.areal[0][chosen], self.areal[1][chosen])
+        return _Evaluation(**fields, scales=(outside[chosen], inside[chosen]), areal=areal)
 
     def normal_equations(self) -> tuple[Floats, Floats]:
         """Hessian (n, k, k) and slope (n, k) of half the cost."""
         weighted = self.jacobian * self.weight[:, None, :]
         hessian = np.matmul(weighted, self.jacobian.transpose(0, 2, 1))
-        return hessian.astype(float), np.matmul(weighted, self.residual[..., None])[..., 0].astype(float)
+        slope = np.matmul(weighted, self.residual[..., None])[..., 0]
+        if self.areal is not None:
+            spread = self.edge * self.areal[0][:, None, :]
+            hessian += 2 * np.matmul(spread * self.seen[:, None, :], spread.transpose(0, 2, 1))
+            slope -= np.matmul(spread, self.areal[1][..., None])[..., 0]
+        return hessian.astype(float), slope.astype(float)
 
 
-def _start(pixels: _Pixels, centre_px: Floats, radius_px: Floats, softness_px: Floats | None, streak_px: Floats | None) -> Floats:
-    """(n, k) parameters: u, v, log r, log w, shade (mean, du, dv, radial), background offset, and the streak."""
-    n = len(pixels.values)
+def _start(planes: tuple[_Pixels, ...], centre_px: Floats, radius_px: Floats, softness_px: Floats | None, streak_px: Floats | None) -> Floats:
+    """(n, k) parameters: u, v, log r; log w, shade (mean, du, dv, radial) and offset of the first plane; the streak; the other planes' own."""
+    n = len(centre_px)
     softness = np.full(n, 0.8) if softness_px is None else np.clip(softness_px, MIN_SOFTNESS, MAX_SOFTNESS)
-    near = ((pixels.across - centre_px[:, :1]) ** 2 + (pixels.down - centre_px[:, 1:]) ** 2 < (0.7 * radius_px[:, None] + 0.5) ** 2) & pixels.seen
-    count = near.sum(axis=1)
-    shade = np.where(count > 0, (pixels.values * near).sum(axis=1) / np.maximum(count, 1), pixels.known.mean(axis=1))
-    zero = np.zeros(n)
-    columns = [centre_px[:, 0], centre_px[:, 1], np.log(radius_px), np.log(softness), shade, zero, zero, zero, zero]
-    if streak_px is not None:
-        columns += [streak_px[:, 0], streak_px[:, 1]]
+    zero, columns = np.zeros(n), [centre_px[:, 0], centre_px[:, 1], np.log(radius_px)]
+    for k, pixels in enumerate(planes):
+        distance2 = (pixels.across - centre_px[:, :1]) ** 2 + (pixels.down - centre_px[:, 1:]) ** 2
+        near = (distance2 < (0.7 * radius_px[:, None] + 0.5 * pixels.step) ** 2) & pixels.seen
+        count = near.sum(axis=1)
+        shade = np.where(count > 0, (pixels.values * near).sum(axis=1) / np.maximum(count, 1), pixels.known.mean(axis=1))
+        width = softness if k == 0 else np.minimum(np.hypot(softness, COLOUR_SOFTNESS), MAX_SOFTNESS)
+        columns += [np.log(width), shade, zero, zero, zero, zero]
+        if k == 0 and streak_px is not None:
+            columns += [streak_px[:, 0], streak_px[:, 1]]
     return np.stack(columns, axis=1).astype(float)
 
 
-def _prior_precision(theta: Floats, contrast: Floats, streaked: bool) -> Floats:
+def _prior_precision(theta: Floats, contrast: Floats, edges: list[int], streaked: bool) -> Floats:
     prior = np.zeros_like(theta)
-    prior[:, 3] = SOFTNESS_PRIOR**-2
-    prior[:, 5:8] = ((SHADING_PRIOR * contrast) ** -2)[:, None]
-    prior[:, 8] = (OFFSET_PRIOR * contrast) ** -2
+    for k, first in enumerate(edges):
+        prior[:, first] = SOFTNESS_PRIOR**-2
+        prior[:, first + 2 : first + 5] = ((SHADING_PRIOR * contrast[:, k]) ** -2)[:, None]
+        prior[:, first + 5] = (OFFSET_PRIOR * contrast[:, k]) ** -2
     if streaked:
-        prior[:, 9:] = ((STREAK_PRIOR_PX + 0.5 * np.hypot(theta[:, 9], theta[:, 10])) ** -2)[:, None]
+        prior[:, 9:11] = ((STREAK_PRIOR_PX + 0.5 * np.hypot(theta[:, 9], theta[:, 10])) ** -2)[:, None]
     return prior
+
+
+def _evaluate_all(theta: Floats, planes: tuple[_Pixels, ...]) -> _Joint:
+    return _Joint(tuple(_evaluate(theta, pixels) for pixels in planes))
 
 
 def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
     t = theta.astype(np.float32)[:, :, None]
-    streaked = theta.shape[1] > 9
+    streaked, own = _is_streaked(theta), pixels.first
     u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
-    radius, slope = np.exp(t[:, 2]), np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, 3])
-    jacobian = np.zeros((len(theta), theta.shape[1], u.shape[1]), np.float32)
+    radius, slope = np.exp(t[:, 2]), np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, own])
+    edge = np.zeros((len(theta), theta.shape[1], u.shape[1]), np.float32)
     coverage = np.zeros_like(u)
     nodes = _nodes(theta) if streaked else np.zeros(1)
     for node in nodes:
@@ -314,28 +445,29 @@ def _evaluate(theta: Floats, pixels: _Pixels) -> _Evaluation:
         inward = change / distance
         toward_u, toward_v = inward * du, inward * dv
         coverage += part
-        jacobian[:, 0] += toward_u
-        jacobian[:, 1] += toward_v
-        jacobian[:, 2] += change * radius
-        jacobian[:, 3] -= change * depth
+        edge[:, 0] += toward_u
+        edge[:, 1] += toward_v
+        edge[:, 2] += change * radius
+        edge[:, own] -= change * depth
         if streaked:
-            jacobian[:, 9] += np.float32(node) * toward_u
-            jacobian[:, 10] += np.float32(node) * toward_v
+            edge[:, 9] += np.float32(node) * toward_u
+            edge[:, 10] += np.float32(node) * toward_v
     if streaked:
         coverage /= len(nodes)
-        jacobian /= len(nodes)
+        edge /= len(nodes)
     x, y = u / radius, v / radius
     bowl = np.minimum(x * x + y * y, np.float32(2.0)) - np.float32(0.5)
-    step = t[:, 4] + t[:, 5] * x + t[:, 6] * y + t[:, 7] * bowl - pixels.known - t[:, 8]
-    jacobian *= step[:, None]
-    jacobian[:, 0] -= coverage * (t[:, 5] + 2 * t[:, 7] * x) / radius
-    jacobian[:, 1] -= coverage * (t[:, 6] + 2 * t[:, 7] * y) / radius
-    jacobian[:, 4], jacobian[:, 8] = coverage, 1.0 - coverage
-    np.multiply(coverage, x, out=jacobian[:, 5])
-    np.multiply(coverage, y, out=jacobian[:, 6])
-    np.multiply(coverage, bowl, out=jacobian[:, 7])
-    residual = (pixels.values - pixels.known - t[:, 8] - coverage * step) * pixels.seen
-    return _Evaluation(residual, jacobian, coverage, pixels.seen)
+    mean, across, down, radial, offset = (t[:, own + k] for k in range(1, OWN_NUMBERS))
+    step = mean + across * x + down * y + radial * bowl - pixels.known - offset
+    jacobian = edge * step[:, None]
+    jacobian[:, 0] -= coverage * (across + 2 * radial * x) / radius
+    jacobian[:, 1] -= coverage * (down + 2 * radial * y) / radius
+    jacobian[:, own + 1], jacobian[:, own + 5] = coverage, 1.0 - coverage
+    np.multiply(coverage, x, out=jacobian[:, own + 2])
+    np.multiply(coverage, y, out=jacobian[:, own + 3])
+    np.multiply(coverage, bowl, out=jacobian[:, own + 4])
+    residual = (pixels.values - pixels.known - offset - coverage * step) * pixels.seen
+    return _Evaluation(residual, jacobian, edge, coverage, pixels.seen)
 
 
 def _nodes(theta: Floats) -> Floats:
@@ -370,11 +502,13 @@ def _bounded(theta: Floats, step: Floats, size: int) -> Floats:
     limit = STEP_SHARE * radius
     length = np.hypot(step[:, 0], step[:, 1])
     step = step * np.minimum(1.0, limit / np.maximum(length, 1e-9))[:, None]
-    step[:, 2:4] = np.clip(step[:, 2:4], -0.3, 0.3)
+    edges = [3, *range(3 + OWN_NUMBERS + 2 * _is_streaked(theta), theta.shape[1], OWN_NUMBERS)]
+    logarithms = [2, *edges]
+    step[:, logarithms] = np.clip(step[:, logarithms], -0.3, 0.3)
     trial = theta + step
     trial[:, :2] = np.clip(trial[:, :2], -0.5 * size, 1.5 * size)
     trial[:, 2] = np.clip(trial[:, 2], np.log(0.5), np.log(size))
-    trial[:, 3] = np.clip(trial[:, 3], np.log(MIN_SOFTNESS), np.log(MAX_SOFTNESS))
+    trial[:, edges] = np.clip(trial[:, edges], np.log(MIN_SOFTNESS), np.log(MAX_SOFTNESS))
     return trial
 
 
@@ -382,12 +516,13 @@ def _diagonal(values: Floats) -> Floats:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, size: int) -> Discs:
+def _summary(theta: Floats, state: _Joint, prior: Floats, planes: tuple[_Pixels, ...], size: int) -> Discs:
     hessian, _ = state.normal_equations()
-    covariance = np.asarray(np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, pixels, size), dtype=np.float64)
+    covariance = np.asarray(np.linalg.inv(hessian + _diagonal(prior + 1e-12)) * _inflation(state, planes, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
-    darkest, brightest = _extremes(pixels.values - pixels.known, pixels.seen & (state.coverage > 0.5))
-    streak = theta[:, 9:11] if theta.shape[1] > 9 else np.zeros((len(theta), 2))
+    first = state.planes[0]
+    darkest, brightest = _extremes(planes[0].values - planes[0].known, planes[0].seen & (first.coverage > 0.5))
+    streak = theta[:, 9:11] if _is_streaked(theta) else np.zeros((len(theta), 2))
     return Discs(
         centre_px=theta[:, :2],
         covariance_px=covariance[:, :2, :2],
@@ -395,12 +530,12 @@ def _summary(theta: Floats, state: _Evaluation, prior: Floats, pixels: _Pixels, 
         radius_sigma_px=radius * np.sqrt(np.maximum(covariance[:, 2, 2], 0)),
         softness_px=np.exp(theta[:, 3]),
         streak_px=streak,
-        streak_sigma_px=_along(streak, covariance),
+        streak_sigma_px=_along(streak, covariance) if _is_streaked(theta) else np.full(len(theta), np.inf),
         darkest=darkest,
         brightest=brightest,
-        explained=_explained(state, pixels),
-        covered=_covered(theta, pixels, size),
-        noise=state.scales[0].astype(float),
+        explained=_explained(state, planes),
+        covered=_covered(theta, planes[0], size),
+        noise=first.scales[0].astype(float),
     )
 
 
@@ -423,32 +558,36 @@ def _covered(theta: Floats, pixels: _Pixels, size: int) -> Floats:
 
 
 def _along(streak: Floats, covariance: Floats) -> Floats:
-    if covariance.shape[1] <= 9:
-        return np.full(len(streak), np.inf)
     unit = streak / np.maximum(np.hypot(streak[:, 0], streak[:, 1]), 1e-9)[:, None]
     return np.sqrt(np.einsum("ni,nij,nj->n", unit, covariance[:, 9:11, 9:11], unit))
 
 
-def _explained(state: _Evaluation, pixels: _Pixels) -> Floats:
-    """Share of the squared departure from the background, over the disc and its rim, that the model explains."""
-    near = pixels.seen & (state.coverage > 0.02)
-    departure = np.where(near, pixels.values - pixels.known, 0)
-    left = np.where(near, state.residual, 0)
-    noise = state.scales[0] ** 2 * near.sum(axis=1)
-    total = (departure**2).sum(axis=1) - noise
-    return np.clip(1 - np.maximum((left**2).sum(axis=1) - noise, 0) / np.maximum(total, 1e-3), 0, 1).astype(float)
+def _explained(state: _Joint, planes: tuple[_Pixels, ...]) -> Floats:
+    """Share of the squared departure from the background, over the disc and its rim, that the model explains in the plane it explains best.
+
+    A patterned ball may be a plain disc in colour, and a shaded one in brightness.
+    """
+    best = np.zeros(len(planes[0].values))
+    for plane, pixels in zip(state.planes, planes, strict=True):
+        near = pixels.seen & (plane.coverage > 0.02)
+        noise = plane.scales[0] ** 2 * near.sum(axis=1)
+        total = (np.where(near, pixels.values - pixels.known, 0) ** 2).sum(axis=1) - noise
+        left = np.maximum((np.where(near, plane.residual, 0) ** 2).sum(axis=1) - noise, 0)
+        best = np.maximum(best, np.clip(1 - left / np.maximum(total, 1e-3), 0, 1))
+    return best.astype(float)
 
 
-def _inflation(state: _Evaluation, pixels: _Pixels, size: int) -> float:
+def _inflation(state: _Joint, planes: tuple[_Pixels, ...], size: int) -> float:
     """Variance factor from the residuals' spatial correlation, weighted as the centre's estimate weighs them; one for all crops."""
-    n = len(state.residual)
-    root = np.sqrt(state.weight)
-    leverage = state.jacobian[:, :2] * root[:, None, :]
-    flat = np.zeros((n, 2, size * size), np.float32)
-    share = np.clip(state.residual * root, -HUBER, HUBER)[:, None, :]
-    np.put_along_axis(flat, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * share, axis=2)
-    side = 2 * CORRELATION_LAGS + 1
-    around = [cv2.boxFilter(plane, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT) for plane in flat.reshape(-1, size, size)]
-    total = (flat * np.stack(around).reshape(flat.shape)).sum(axis=(1, 2))
-    expected = (leverage**2).sum(axis=(1, 2))
+    total, expected = np.zeros(len(planes[0].values)), np.zeros(len(planes[0].values))
+    for plane, pixels in zip(state.planes, planes, strict=True):
+        root = np.sqrt(plane.weight)
+        leverage = plane.jacobian[:, :2] * root[:, None, :]
+        flat = np.zeros((len(root), 2, size * size), np.float32)
+        share = np.clip(plane.residual * root, -HUBER, HUBER)[:, None, :]
+        np.put_along_axis(flat, np.broadcast_to(pixels.row[:, None], leverage.shape), leverage * share, axis=2)
+        side = 2 * CORRELATION_LAGS * pixels.step + 1
+        around = [cv2.boxFilter(one, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT) for one in flat.reshape(-1, size, size)]
+        total += (flat * np.stack(around).reshape(flat.shape)).sum(axis=(1, 2))
+        expected += (leverage**2).sum(axis=(1, 2))
     return float(np.clip(np.median(np.maximum(total, 0.0) / np.maximum(expected, 1e-9)), 1.0, MAX_INFLATION))

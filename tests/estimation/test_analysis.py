@@ -10,11 +10,12 @@ import pytest
 from truths import SIZE, WHITE, assumed_camera, film_path, film_pattern, held_between_throws
 
 from newtonscheme.estimation.analysis import Analysis, analyse_track, analyse_tracks
+from newtonscheme.estimation.body import find_ball
 from newtonscheme.estimation.knowledge import Knowledge, gather_knowledge
 from newtonscheme.estimation.recognition import Recogniser, load_recogniser
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.motions import draw_unknown
-from newtonscheme.synth.scene import film
+from newtonscheme.synth.scene import Thing, film
 from newtonscheme.types import Options, Track
 
 REFUSED = ("turn_in_circle", "slide_at_constant_speed", "carry_slowly", "carry_shakily", "shake_hand", "stop_and_go", "walk", "diffuse")
@@ -137,7 +138,7 @@ def test_the_better_of_two_tracks_is_chosen_and_the_first_of_two_equals(recognis
 
 
 def test_a_named_object_gives_size_and_mass(recogniser: Recogniser) -> None:
-    track = film_pattern("free_fall", 7, share=1.0, body=(0.0667, 0.0577)).track
+    track = film_pattern("free_fall", 7, share=1.0, body=Thing(ball=find_ball("tennis ball"), diameter=0.0667, mass=0.0577)).track
     analysis = judge(track, recogniser, knowledge(object="tennis ball"))
     assert analysis.body is not None
     assert analysis.body.label == "tennis ball"

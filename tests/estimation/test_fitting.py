@@ -9,12 +9,13 @@ import pytest
 from truths import FREE_BODY, SIZE, Filmed, assumed_camera, catalogue_body, film_pattern, fit_seen, fitted, known, normalised_errors
 
 from newtonscheme.camera import assume_camera, table_camera
+from newtonscheme.estimation.body import find_ball
 from newtonscheme.estimation.fitting import MIN_SAMPLES, fit_pattern, measure_scale, restate
 from newtonscheme.estimation.forecasting import forecast_fit
 from newtonscheme.estimation.parameters import log_sigma, predict_image
 from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
-from newtonscheme.synth.scene import TrackNoise
+from newtonscheme.synth.scene import Thing, TrackNoise
 from newtonscheme.types import Fit, Quantity, Track
 
 SEEDS = {"free_fall": range(40), "pendulum": range(7), "curving_ball": range(24)}
@@ -342,7 +343,7 @@ def soccer_ball(mass: float) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def free_kick() -> Filmed:
     for seed in range(400):
-        filmed = film_pattern("curving_ball", seed, body=(0.22, 0.43), duration=1.0)
+        filmed = film_pattern("curving_ball", seed, body=Thing(ball=find_ball("soccer ball"), diameter=0.22, mass=0.43), duration=1.0)
         if filmed.scene.values["vx"] ** 2 + filmed.scene.values["vy"] ** 2 > 15.0**2:
             return filmed
     raise AssertionError("no fast ball was drawn")

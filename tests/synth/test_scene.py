@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from newtonscheme.errors import UsageError
+from newtonscheme.estimation.body import find_ball
 from newtonscheme.physics.integration import solve_many
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.aerodynamics import DRAG_LAWS, LIFT_LAWS, drag_ratio, lift_ratio
-from newtonscheme.synth.scene import FRAMES_RANGE, Scene, TrackNoise, draw_noise, draw_scene, film
+from newtonscheme.synth.scene import FRAMES_RANGE, Scene, Thing, TrackNoise, draw_noise, draw_scene, film
 
-AIRLESS = (0.02, 1e9)  # diameter and mass of a body that air cannot move
+AIRLESS = Thing(ball=find_ball("bowling ball"), diameter=0.05, mass=1e12)  # so heavy that air does nothing to it
 
 
 def draw_many(pattern: str, n: int, seed: int = 0) -> list[Scene]:
