@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,6 +39,8 @@ LARGEST_LOG_ODDS = 5.0
 """The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
 
 
+MOST_PERIODS = 8.0
+"""Swings in a stretch that the recogniser is shown at once: those it was trained on have up to ten."""
 SIMPLER = 1.5
 """Log odds for the simpler law of a family before its evidence is seen: most films of a flight show no lift, and a lens that bends a line by a
 two-thousandth looks like a little of it."""
@@ -158,13 +161,25 @@ def _judge(
     if share < WHOLE and not _shows_a_period(fit) and leaves_smoothly(track, stretch, local_noise(track)):
         verdict, reasons = "broken", (*reasons, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
-    word = _combine(recognise(recogniser, rows), evidence, odds, family)
+    word = _combine(_recognise_within_reach(recogniser, rows, fit), evidence, odds, family)
     if word.name is None and not forced and verdict == "stable":
         verdict = "broken"
         reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
     elif (word.name is None and forced) or word.name is not None:
         word = replace(word, name=name)
     return widen(fit, misfit), verdict, reasons, charges, word, evidence, stretch
+
+
+def _recognise_within_reach(recogniser: Recogniser, rows: Track, fit: Fit) -> Pattern:
+    """The recogniser's word on a stretch, shown to it in parts where it is longer than any that it was trained on."""
+    period = fit.parameters.get("period")
+    parts = 1 if period is None else math.ceil(float(rows.t[-1] - rows.t[0]) / (MOST_PERIODS * period.value))
+    if parts == 1:
+        return recognise(recogniser, rows)
+    edges = np.linspace(0, len(rows), parts + 1).astype(int)
+    seen = [recognise(recogniser, rows.select(slice(int(a), int(b)))) for a, b in pairwise(edges)]
+    probabilities = {label: float(np.mean([word.probabilities[label] for word in seen])) for label in seen[0].probabilities}
+    return replace(seen[0], probabilities=probabilities)
 
 
 def _fit_at_speed(rows: Track, name: str, around: Surroundings, near: Fit | None) -> Fit:
