@@ -40,7 +40,7 @@ HOPELESS_MISFIT = 12.0
 RICHER_GAIN = 1.15
 """A richer pattern of the same family takes over a stretch where it holds for this much longer."""
 RICHER_EVIDENCE = 3.0
-"""Or where its log evidence is this much higher: odds of 20 to 1."""
+"""Or where its log evidence is this much higher on the same samples: odds of 20 to 1."""
 OUTLIER_SIGMAS = 4.5
 """Sigmas (of the typical residual) beyond which a sample at an end is not of the motion: 1 in 25,000 by chance in two dimensions."""
 END_SAMPLES = 2
@@ -136,7 +136,7 @@ def _grow_family(track: Track, first: int, last: int, names: Sequence[str], arou
         if (
             best is None
             or grown.last - grown.first >= RICHER_GAIN * (best.last - best.first)
-            or (grown.last - grown.first >= best.last - best.first and grown.fit.evidence > best.fit.evidence + RICHER_EVIDENCE)
+            or ((grown.first, grown.last) == (best.first, best.last) and grown.fit.evidence > best.fit.evidence + RICHER_EVIDENCE)
         ):
             best = grown
     return best
