@@ -178,3 +178,12 @@ def test_the_same_track_is_judged_the_same(recogniser: Recogniser) -> None:
     assert one.fit is not None
     assert other.fit is not None
     np.testing.assert_array_equal(one.fit.estimate, other.fit.estimate)
+
+
+def test_a_swing_that_is_longer_than_any_the_recogniser_knows_is_a_pendulum(recogniser: Recogniser) -> None:
+    track = film_pattern("pendulum", 3, share=1.0, fps=25.0, duration=25.0).track
+    analysis = judge(track, recogniser)
+    assert accepted(analysis)
+    assert analysis.fit is not None
+    assert track.t[-1] > 8 * analysis.fit.parameters["period"].value
+    assert analysis.last - analysis.first > 0.8 * len(track)

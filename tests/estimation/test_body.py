@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from newtonscheme.catalogue import COLOURS, load_catalogue
 from newtonscheme.errors import UsageError
-from newtonscheme.estimation.body import body_from_size, find_ball, mix_quantity, name_body, propose_bodies, weigh_bodies
+from newtonscheme.estimation.body import at_speed, body_from_size, find_ball, mix_quantity, name_body, propose_bodies, weigh_bodies
 from newtonscheme.types import Appearance, Body, Quantity
 
 WIDE_LOG_SIGMA = 1.0
@@ -240,3 +241,12 @@ def test_no_label_is_given_when_no_kind_is_likelier() -> None:
     mass = Quantity(1.0, 0.1, "kg", "catalogue")
     named = name_body([part(None, 0.4, mass), part("golf ball", 0.35, mass), part("baseball", 0.25, mass)])
     assert (named.label, named.probability) == (None, 0.4)
+
+
+def test_a_kicked_ball_has_passed_the_drag_crisis_and_a_tossed_one_has_not() -> None:
+    soccer = next(body for body in propose_bodies(None) if body.label == "soccer ball")
+    slow, fast = (at_speed(soccer, speed, 0.22).drag_coefficient for speed in (3.0, 28.0))
+    assert slow is not None
+    assert fast is not None
+    assert fast.value < 0.7 * slow.value
+    assert replace(at_speed(soccer, 28.0, 0.22), drag_coefficient=None) == replace(soccer, drag_coefficient=None)

@@ -420,3 +420,13 @@ def test_two_fits_of_the_same_track_are_the_same_numbers(pair: tuple[Filmed, Fit
 
 def test_the_sigma_of_a_logarithm_is_nearly_the_relative_one() -> None:
     assert log_sigma(Quantity(2.0, 0.02, "m", "user")) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_fit_begun_from_a_later_or_a_shorter_stretch_ends_at_the_same_optimum(pattern: str) -> None:
+    filmed, whole = fitted(pattern, 1)
+    n = len(filmed.seen)
+    for rows in (slice(n // 4, n), slice(0, 3 * n // 4)):
+        part = fit_pattern(filmed.seen.select(rows), pattern, camera=assumed_camera(), body=FREE_BODY, known=known())
+        again = fit_pattern(filmed.seen, pattern, camera=assumed_camera(), body=FREE_BODY, known=known(), near=part)
+        assert again.evidence == pytest.approx(whole.evidence, abs=1.0)

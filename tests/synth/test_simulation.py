@@ -13,8 +13,11 @@ import pytest
 
 from newtonscheme.catalogue import load_catalogue
 from newtonscheme.errors import UsageError
+from newtonscheme.physics.flight import drag_length
 from newtonscheme.physics.models import PATTERNS
-from newtonscheme.synth.simulation import simulate
+from newtonscheme.synth.render import Look
+from newtonscheme.synth.scene import Scene
+from newtonscheme.synth.simulation import _draw_scene, simulate
 from newtonscheme.synth.texture import BALL_LOOKS
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -107,3 +110,16 @@ def test_the_command_in_the_manifest_makes_the_truth_again(clip: dict[str, objec
     again = simulate(str(clip["pattern"]), tmp_path / "clip.mp4", seed=int(str(clip["seed"])), fps=video["fps"], **options, **named)  # type: ignore[arg-type]
     for key in ("u_px", "v_px", "radius_px"):
         np.testing.assert_allclose(again[key], truth[key], atol=1e-3)
+
+
+def test_an_object_that_is_drawn_for_a_curve_is_one_that_the_air_bends() -> None:
+    """At least a tenth of gravity, which a bowling ball does not reach."""
+    for seed in range(12):
+        look, scene = draw_scene_of("curving_ball", seed)
+        bend = float(drag_length(scene.values)) * np.linalg.norm([scene.values[n] for n in ("lift_x", "lift_y", "lift_z")])
+        assert bend * sum(scene.values[n] ** 2 for n in ("vx", "vy", "vz")) > 0.98
+        assert look.ball.label != "bowling ball"
+
+
+def draw_scene_of(pattern: str, seed: int) -> tuple[Look, Scene]:
+    return _draw_scene(np.random.default_rng(seed), pattern, None, (640, 360), None, None, 0.0)

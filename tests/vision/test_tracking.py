@@ -1,0 +1,24 @@
+"""The sample films are tracked where their truths say, without a click."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from newtonscheme.vision.tracking import track_objects
+from newtonscheme.vision.video import open_video
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.mark.parametrize(("film", "error_px"), [("throw", 0.2), ("pendulum", 0.15), ("carried", 0.3)])
+def test_the_first_track_is_the_ball(film: str, error_px: float) -> None:
+    truth = json.loads((DATA / f"{film}.truth.json").read_text())
+    track = track_objects(open_video(str(DATA / f"{film}.mp4"))).tracks[0]
+    true = np.column_stack([truth["u_px"], truth["v_px"]])[track.frame]
+    assert len(track) >= 0.9 * sum(truth["visible"])
+    assert np.median(np.hypot(*(track.centre_px - true).T)) < error_px
+    assert np.nanmedian(track.radius_px) == pytest.approx(np.median(truth["radius_px"]), rel=0.06)
