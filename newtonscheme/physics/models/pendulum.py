@@ -35,17 +35,17 @@ N_FREQUENCIES = 2
 
 def rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
     """dy/dt for the state (theta, omega)."""
-    theta, omega = y[..., 0], y[..., 1]
+    omega = y[..., 1]
     w2 = p["natural_frequency_squared"] if "natural_frequency_squared" in p else natural_frequency_squared(p)
     dy = np.empty_like(y)
     dy[..., 0] = omega
-    dy[..., 1] = damping_acceleration(omega, p) - w2 * np.sin(theta)
+    np.subtract(damping_acceleration(omega, p), w2 * np.sin(y[..., 0]), out=dy[..., 1])
     return dy
 
 
 def prepare(p: Values) -> dict[str, Floats]:
-    """w0^2, which does not change along the path."""
-    return {"natural_frequency_squared": natural_frequency_squared(p)}
+    """w0^2 and twice the damping with its sign, which do not change along the path."""
+    return {"natural_frequency_squared": natural_frequency_squared(p), "linear_damping": -2.0 * np.asarray(p["damping"])}
 
 
 def natural_frequency_squared(p: Values) -> Floats:
@@ -57,7 +57,8 @@ def natural_frequency_squared(p: Values) -> Floats:
 
 def damping_acceleration(omega: Floats, p: Values) -> Floats:
     """(...,) rad/s^2: what takes energy out of the swing."""
-    return -omega * (2.0 * p["damping"] + p["quadratic_damping"] * np.abs(omega))
+    linear = p["linear_damping"] if "linear_damping" in p else -2.0 * np.asarray(p["damping"])
+    return np.asarray(omega * (linear - p["quadratic_damping"] * np.abs(omega)))
 
 
 def position(y: Floats, p: Values) -> Floats:
