@@ -35,7 +35,8 @@ OUT_OF_PLANE_SLOPE, RISE_SHARE = 0.6, 0.15
 """Speed towards the camera over the horizontal speed across it: people film throws from the side, and what is dropped or tossed up goes
 nowhere else: a hand gives it about 0.15 of its vertical speed sideways."""
 CLEAR_APPROACH = 0.25
-"""Unless the apparent size says that the depth changes by a quarter: that is a motion towards or away, a free kick seen from behind."""
+"""Unless the apparent size says that the depth changes by a quarter: that is a motion towards or away, a free kick seen from behind, and as
+fast as the law's speeds are in any direction."""
 OUT_OF_PLANE_FLOOR = 0.3
 """m/s: what a hand adds to a drop."""
 NORMAL_LOG = 0.5 * math.log(2.0 * math.pi)
@@ -175,7 +176,7 @@ def with_out_of_plane_prior(problem: Problem, theta: Floats) -> Problem:
     slope = OUT_OF_PLANE_SLOPE * (abs(vx) + RISE_SHARE * abs(vy))
     if problem.camera.kind == "pinhole":
         depth = float(p["focal_px"][0] / p["px_per_m"][0])
-        slope = max(slope, abs(vz)) if abs(vz) * float(problem.t[-1]) > CLEAR_APPROACH * depth else slope
+        slope = max(slope, problem.setting.entries["vz"].sigma) if abs(vz) * float(problem.t[-1]) > CLEAR_APPROACH * depth else slope
     sigma = problem.prior_sigma.copy()
     sigma[problem.names.index("vz")] = max(slope, OUT_OF_PLANE_FLOOR)
     from dataclasses import replace
