@@ -43,9 +43,8 @@ NOT_OF_THE_PATH = frozenset({"radius_bias_px", "diameter", "density", "g", "vz",
 """Numbers that the apparent size or a prior decides: the path of the centre is hardly free in them."""
 DOUBTED_WEIGHT, MOST_DOUBTED = 0.3, 0.2
 """A fit that sets aside a fifth of its samples has chosen the samples that suit it."""
-GRAVITY_SIGMAS, SCALE_LOG_SIGMA, LIFTED_SCALE_LOG_SIGMA = 4.0, 0.35, 0.7
-"""A flight must show that it accelerates: its scale known to a third (a factor of two where lift may make up for gravity), or its measured g
-four sigmas from none."""
+GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
+"""A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
 
 
 def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[Charge, ...], float]:
@@ -163,7 +162,7 @@ def _find_weakness(fit: Fit) -> str:
     if g is not None and g.source != "measured" and "px_per_m" in fit.names:
         i = fit.names.index("px_per_m")
         sigma = math.sqrt(float(fit.covariance[i, i]))
-        if sigma > (LIFTED_SCALE_LOG_SIGMA if "lift_coefficient" in fit.parameters else SCALE_LOG_SIGMA):
+        if sigma > SCALE_LOG_SIGMA:
             return f"no gravity is seen: the path hardly bends, so its scale is known to a factor of {math.exp(sigma):.1f} only"
     return ""
 
