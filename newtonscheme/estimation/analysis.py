@@ -37,8 +37,6 @@ WHOLE, PLACES_TRIED = 0.8, 10.0
 """A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
 LARGEST_LOG_ODDS = 5.0
 """The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
-
-
 MOST_PERIODS = 8.0
 """Swings in a stretch that the recogniser is shown at once: those it was trained on have up to ten."""
 SIMPLER = 1.5

@@ -43,7 +43,7 @@ STEP = 1e-6
 DAMPINGS = np.array([1e-2, 0.1, 1.0, 10.0])
 """Multiples of the current damping tried at once: one batched integration costs the same as a single one."""
 BEND_REACH, LARGEST_TURN = 0.1, 1.5
-"""Share of a step at which its curvature is measured, and the most that the turn may be of the step (Transtrum & Sethna 2012 use 0.1 and 1.5)."""
+"""Share of a step at which its curvature is measured (0.1 in Transtrum & Sethna 2012), and the longest turn in steps: half of it is taken."""
 SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 40, 6
 STARTS_KEPT, MAX_STARTS = 3, 10
 """Starts that are followed after a first look at the cost of all, and those followed where these misfit."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -46,8 +46,6 @@ LIMITS = {"g": (0.05, 100.0), "focal_px": (1.0, 1e7), "px_per_m": (1e-6, 1e7), "
 """Where physics still makes sense: a beach ball has 20 kg/m^3, osmium 22,600."""
 LOG_NAMES = frozenset({"px_per_m", "focal_px", "diameter", "density", "length"})
 """Positive numbers: their coordinate is the natural logarithm."""
-CAMERA_NAMES = ("anchor_u_px", "anchor_v_px", "px_per_m", "pitch", "roll", "focal_px", "radius_bias_px")
-BODY_NAMES = ("diameter", "density")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +177,6 @@ def with_out_of_plane_prior(problem: Problem, theta: Floats) -> Problem:
         slope = max(slope, problem.setting.entries["vz"].sigma) if abs(vz) * float(problem.t[-1]) > CLEAR_APPROACH * depth else slope
     sigma = problem.prior_sigma.copy()
     sigma[problem.names.index("vz")] = max(slope, OUT_OF_PLANE_FLOOR)
-    from dataclasses import replace
-
     return replace(problem, prior_sigma=sigma)
 
 

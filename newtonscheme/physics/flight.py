@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..types import Floats, Sighting
-from .force import Start, Symmetry, Values
+from .force import Parameter, Start, Symmetry, Values
 
 STATE = ("x", "y", "z", "vx", "vy", "vz")
 MIN_ACCELERATION_SHARE = 0.02
@@ -26,6 +26,11 @@ MIN_SIZES = 4
 """Fewer apparent sizes do not show a trend."""
 MAX_APPROACH = 1.5
 """A start with a depth that changes more than 4.5-fold is a mistaken size, not a motion."""
+
+
+def velocity_parameters(sigma: float) -> tuple[Parameter, ...]:
+    """The velocity at the start, believed to be about ``sigma`` m/s along each axis."""
+    return tuple(Parameter(name=v, unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=sigma, initial=v) for v in ("vx", "vy", "vz"))
 
 
 def effective_gravity(p: Values) -> Floats:

@@ -19,6 +19,7 @@ from ..flight import (
     guess_flight,
     prepare_flight,
     report_flight,
+    velocity_parameters,
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter, Start, Values
 
@@ -30,9 +31,7 @@ LIFT_STARTS = (0.0, 0.2, -0.2)
 """Sign of the spin about the camera's axis and about the vertical to start from: the likelihood can have a mirror optimum."""
 
 PARAMETERS = (
-    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vx"),
-    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vy"),
-    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vz"),
+    *velocity_parameters(SPEED_SIGMA),
     Parameter(name="drag_coefficient", unit="1", lower=0.0, upper=2.0, prior_value=0.35, prior_sigma=0.15),
     Parameter(name="lift_x", unit="1", lower=-1.0, upper=1.0, prior_value=0.0, prior_sigma=LIFT_SIGMA),
     Parameter(name="lift_y", unit="1", lower=-1.0, upper=1.0, prior_value=0.0, prior_sigma=LIFT_SIGMA),

@@ -17,6 +17,7 @@ from ..flight import (
     guess_flight,
     prepare_flight,
     report_flight,
+    velocity_parameters,
 )  # fmt: skip
 from ..force import Drawn, ForceModel, Parameter
 
@@ -24,9 +25,7 @@ SPEED_SIGMA = 5.0
 """m/s along each axis: what is dropped, tossed or thrown by hand; a ball that is kicked, pitched or struck goes three times as fast, and spins."""
 
 PARAMETERS = (
-    Parameter(name="vx", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vx"),
-    Parameter(name="vy", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vy"),
-    Parameter(name="vz", unit="m/s", lower=-150.0, upper=150.0, prior_value=0.0, prior_sigma=SPEED_SIGMA, initial="vz"),
+    *velocity_parameters(SPEED_SIGMA),
     Parameter(name="drag_coefficient", unit="1", lower=0.0, upper=2.0, prior_value=0.4, prior_sigma=0.15),
 )
 
