@@ -101,8 +101,10 @@ class Track:
 
     ``covariance_px`` (n, 2, 2) is the covariance of the centre in px^2 and ``radius_sigma_px`` the sigma of the apparent radius
     (NaN radius: not measured). ``score`` in 0..1 says how sure each sample is. ``velocity_px`` (n, 2), px/s, is read off
-    motion blur where there is any (NaN rows: none). ``correlation_time`` (s) is that of the centre's error, 0 when it is white.
-    ``to_reference`` (n, 3, 3) maps each frame's pixels to the first frame's when the camera moves; None for a static camera.
+    motion blur where there is any (NaN rows: none). ``correlation_time`` (s) is that of the centre's error, 0 when it is white;
+    ``slow_error`` the size of errors that change over the track's whole length, in the samples' own sigmas: shading, background and coding
+    pull many neighbouring samples the same way. ``to_reference`` (n, 3, 3) maps each frame's pixels to the first frame's when the camera
+    moves; None for a static camera.
     ``smoothness`` ranks tracks: the higher, the more the path looks like one body under steady forces.
     """
 
@@ -115,6 +117,7 @@ class Track:
     score: Floats
     velocity_px: Floats | None = None
     correlation_time: float = 0.0
+    slow_error: float = 0.0
     to_reference: Floats | None = None
     appearance: Appearance | None = None
     smoothness: float = 0.0
@@ -155,6 +158,7 @@ class Track:
             score=self.score[rows],
             velocity_px=None if self.velocity_px is None else self.velocity_px[rows],
             correlation_time=self.correlation_time,
+            slow_error=self.slow_error,
             to_reference=None if self.to_reference is None else self.to_reference[rows],
             appearance=self.appearance,
             smoothness=self.smoothness,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..physics.models import FORCE_MODELS, PATTERNS
 from ..types import Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
-from .body import at_speed, name_body, propose_bodies, weigh_bodies
+from .body import at_speed, joint_log_evidence, name_body, propose_bodies, weigh_bodies
 from .fitting import fit_pattern
 from .forecasting import widen
 from .knowledge import Knowledge
@@ -28,6 +28,8 @@ TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
 """Ranked tracks that recognition looks at, until a pattern holds over half of one: the object is nearly always the first or second."""
 LONGER = 1.5
 """A lower-ranked track is preferred where a pattern holds on it for this much longer."""
+STRETCHES_TRIED = 2
+"""Stretches of a track that are judged in full until one is stable."""
 BODY_SIGMAS = 4.0
 """Hypotheses whose size is this far from the measured one are not worth a fit."""
 MAX_BODIES = 5
@@ -112,19 +114,22 @@ def analyse_track(
     around = Surroundings(camera=camera, body=first_body, known=knowledge.known)
     patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
-    judged = [_judge(track, s, stretches, recogniser, around, patterns, forced=pattern is not None) for s in stretches[:2]]
-    stable = [j for j in judged if j[1] == "stable"]
-    if not judged:
+    judged: _Judged | None = None
+    for stretch in stretches[:STRETCHES_TRIED]:
+        candidate = _judge(track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
+        judged = candidate if judged is None or candidate.verdict == "stable" else judged
+        if judged.verdict == "stable":
+            break
+    if judged is None:
         return _unknown(track, index, recogniser)
-    free_fit, verdict, reasons, charges, word, evidence, stretch = (stable or judged)[0]
-    fit, body = free_fit, first_body
-    if verdict == "stable":
-        fit, body = _weigh_bodies(free_fit, bodies, camera, knowledge)
-        fit = widen(fit, free_fit.noise.discrepancy_px)
+    free_fit, stretch, fit, body = judged.free_fit, judged.stretch, judged.free_fit, first_body
+    if judged.verdict == "stable":
+        weighed = judged.weighed or _weigh_bodies(free_fit, bodies, camera, knowledge)
+        fit, body = widen(weighed.fit, free_fit.noise.discrepancy_px), weighed.body
     held = [replace(s, fit=fit) if s.first == stretch.first and s.last == stretch.last else s for s in stretches]
     return Analysis(
-        track=track, index=index, pattern=word, evidence=evidence, verdict=verdict, reasons=reasons, charges=charges,
-        segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, body=body, first=stretch.first, last=stretch.last,
+        track=track, index=index, pattern=judged.word, evidence=judged.evidence, verdict=judged.verdict, reasons=judged.reasons,
+        charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, body=body, first=stretch.first, last=stretch.last,
     )  # fmt: skip
 
 
@@ -134,12 +139,32 @@ def _shows_a_period(fit: Fit) -> bool:
     return period is not None and float(fit.track.t[-1] - fit.track.t[0]) > period.value
 
 
-_Judged = tuple[Fit, Verdict, tuple[str, ...], tuple[Charge, ...], Pattern, Mapping[str, float], Stretch]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighed:
+    """A law on a stretch with its object weighed: the fit to go on with, that object, and the law's evidence whatever the object is."""
+
+    fit: Fit
+    body: Body
+    log_evidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A stretch with its most evident law; ``weighed`` is None where the object was not needed to tell."""
+
+    free_fit: Fit
+    stretch: Stretch
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    charges: tuple[Charge, ...]
+    word: Pattern
+    evidence: Mapping[str, float]
+    weighed: _Weighed | None
 
 
 def _judge(
-    track: Track, stretch: Stretch, stretches: Sequence[Stretch], recogniser: Recogniser, around: Surroundings, patterns: Sequence[str], *,
-    forced: bool,
+    track: Track, stretch: Stretch, stretches: Sequence[Stretch], recogniser: Recogniser, around: Surroundings, patterns: Sequence[str],
+    bodies: tuple[Body, ...], knowledge: Knowledge, *, forced: bool,
 ) -> _Judged:  # fmt: skip
     """The laws of the stretch's family fitted in full, the most evident one assessed, the recogniser's word and the odds put together."""
     rows = track.select(slice(stretch.first, stretch.last))
@@ -147,10 +172,17 @@ def _judge(
     fits = {}
     for name in (n for n in patterns if FORCE_MODELS[n].family == family):
         near = stretch.fit if name == stretch.fit.pattern else None
-        fits[name] = _fit_at_speed(rows, name, around, near)
-    evidence = {name: fit.evidence for name, fit in fits.items() if fit.success}
-    if not evidence:
-        return stretch.fit, "broken", (fits[stretch.fit.pattern].message,), (), _unknown_pattern(recogniser, rows), {}, stretch
+        fit = _fit_at_speed(rows, name, around, near)
+        if fit.success:
+            fits[name] = fit
+    if not fits:
+        unknown = _unknown_pattern(recogniser, rows)
+        reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
+        return _Judged(
+            free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed=None
+        )
+    weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if len(fits) > 1 else {}
+    evidence = {n: weighed[n].log_evidence if n in weighed else fit.evidence for n, fit in fits.items()}
     name = max(evidence, key=lambda n: _with_prior(n, evidence))
     fit = fits[name]
     verdict, reasons, charges, misfit = assess_fit(fit, around.known)
@@ -165,7 +197,10 @@ def _judge(
         reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
     elif (word.name is None and forced) or word.name is not None:
         word = replace(word, name=name)
-    return widen(fit, misfit), verdict, reasons, charges, word, evidence, stretch
+    return _Judged(
+        free_fit=widen(fit, misfit), stretch=stretch, verdict=verdict, reasons=reasons, charges=charges, word=word, evidence=evidence,
+        weighed=weighed.get(name),
+    )  # fmt: skip
 
 
 def _recognise_within_reach(recogniser: Recogniser, rows: Track, fit: Fit) -> Pattern:
@@ -240,10 +275,10 @@ def _unknown(track: Track, index: int, recogniser: Recogniser) -> Analysis:
     )  # fmt: skip
 
 
-def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowledge: Knowledge) -> tuple[Fit, Body]:
+def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowledge: Knowledge) -> _Weighed:
     """The fit under the likeliest body and that body; under none where none is likely, with the mixture's size and mass."""
     if knowledge.label is not None:
-        return free_fit, replace(bodies[1], probability=1.0)
+        return _Weighed(fit=free_fit, body=replace(bodies[1], probability=1.0), log_evidence=free_fit.evidence)
     size, speed = free_fit.parameters.get("diameter"), free_fit.parameters.get("speed")
     if size is not None and speed is not None:
         bodies = tuple(at_speed(body, speed.value, size.value) for body in bodies)
@@ -257,10 +292,11 @@ def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowl
     sizes = [fit.parameters.get("diameter") if fit is not None and fit.success else None for fit in fits]
     weighed = weigh_bodies(bodies, evidences, sizes)
     named = name_body(weighed)
+    total = joint_log_evidence(bodies, evidences, sizes[0])
     if named.label is None:
-        return free_fit, named
+        return _Weighed(fit=free_fit, body=named, log_evidence=total)
     winner = next(fit for fit, body in zip(fits, weighed, strict=True) if body.label == named.label)
-    return (free_fit if winner is None else winner), named
+    return _Weighed(fit=free_fit if winner is None else winner, body=named, log_evidence=total)
 
 
 def _worth_fitting(bodies: Sequence[Body], diameter: float, sigma: float) -> list[int]:

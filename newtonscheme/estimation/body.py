@@ -122,8 +122,26 @@ def weigh_bodies(bodies: Sequence[Body], log_evidences: Sequence[float], diamete
     if all(value == -math.inf for value in evidences):
         return tuple(bodies)
     weights = _posterior_weights(bodies, evidences, told[0])
+    total = math.fsum(weights)
+    weights = [weight / total for weight in weights] if total > 0.0 else [body.probability for body in bodies]
     updated = (_with_diameter(body, diameter) for body, diameter in zip(bodies, told, strict=True))
     return tuple(replace(body, probability=weight) for body, weight in zip(updated, weights, strict=True))
+
+
+def joint_log_evidence(bodies: Sequence[Body], log_evidences: Sequence[float], free_diameter: Quantity | None = None) -> float:
+    """Log evidence of a law whatever the object is: the hypotheses' evidences, weighed by their looks (and their lookalikes').
+
+    A law that needs a thrown handball to be the size of an apple loses by it to one that does not.
+
+    Args:
+        bodies: hypotheses from `propose_bodies`, the unlabelled one first.
+        log_evidences: log evidence of each hypothesis's fit; NaN or -inf where it was not fitted or failed.
+        free_diameter: diameter (m) of the unlabelled fit, None where there is none.
+    """
+    evidences = [value if math.isfinite(value) else -math.inf for value in log_evidences]
+    if all(value == -math.inf for value in evidences):
+        return -math.inf
+    return max(evidences) + math.log(math.fsum(_posterior_weights(bodies, evidences, free_diameter)))
 
 
 def name_body(bodies: Sequence[Body]) -> Body:
@@ -265,6 +283,7 @@ def _normal_density(deviation: float, sigma: float) -> float:
 
 
 def _posterior_weights(bodies: Sequence[Body], evidences: Sequence[float], free_diameter: Quantity | None) -> list[float]:
+    """Looks times motion for each hypothesis, relative to the largest evidence; not normalised."""
     catalogue = load_catalogue()
     peak = max(evidences)
     weights = [bodies[0].probability * math.exp(evidences[0] - peak)]
@@ -276,8 +295,7 @@ def _posterior_weights(bodies: Sequence[Body], evidences: Sequence[float], free_
             gained = min(evidence, evidences[0] + _size_gain(free_diameter, body.diameter))
         weights.append(body.probability * (1.0 - share) * math.exp(evidence - peak))
         weights[0] += body.probability * share * math.exp(gained - peak)
-    total = math.fsum(weights)
-    return [weight / total for weight in weights] if total > 0.0 else [body.probability for body in bodies]
+    return weights
 
 
 def _size_gain(free: Quantity, kind: Quantity | None) -> float:

@@ -38,6 +38,8 @@ NOISE_PRIOR_DOF = 4.0
 CORRELATION_PRIOR_SAMPLES = 12.0
 """The track's own correlation counts as this many residuals."""
 MAX_CORRELATION = 0.95
+SLOW_TERMS = 4
+"""Legendre polynomials over the track's length, from the linear one on, that a tracker's slow errors are made of."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
 DAMPINGS = np.array([1e-2, 0.1, 1.0, 10.0])
@@ -68,12 +70,18 @@ MIN_SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class _Weighing:
-    """How residuals are weighed: Student-t weights (n, 2) for centre and radius, noise scales, lag-one correlation."""
+    """How residuals are weighed: Student-t weights (n, 2) for centre and radius, noise scales, lag-one correlation, and the slow errors.
+
+    ``slow`` (n, k) are orthonormal courses that slow errors take among the innovations, ``slow_share`` (k,) the share of each that is
+    taken out: 1 - 1 / sqrt(1 + s^2) for an error of s sigmas. The rest of the residuals is white.
+    """
 
     weights: Floats
     scale: float
     radius_scale: float
     correlation: float
+    slow: Floats
+    slow_share: Floats
 
 
 def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False) -> Fit:
@@ -128,7 +136,14 @@ def _first_weighing(problem: Problem) -> _Weighing:
         left[i] = (problem.observed[j, :2] - fitted)[i - j.start]
     white = np.einsum("nij,nj->ni", problem.whitening, left) / LOCAL_SHRINKAGE
     scale = max(1.0, 1.4826 * float(np.median(np.abs(white))))
-    return _Weighing(np.ones((n, 2)), scale, 1.0, 0.0)
+    return _weighing(problem, np.ones((n, 2)), scale, 1.0, 0.0)
+
+
+def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: float, correlation: float) -> _Weighing:
+    """The weighing with its slow errors: the first Legendre polynomials over the track, each as large as the track says, as innovations."""
+    course = np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS)[:, 1:]
+    modes, sizes, _ = np.linalg.svd(problem.slow_error * _innovations(problem.t, course[None], correlation)[0], full_matrices=False)
+    return _Weighing(weights, scale, radius_scale, correlation, modes, 1.0 - 1.0 / np.sqrt(1.0 + sizes**2))
 
 
 def _find_starts(problem: Problem, track: Track, known: Known, near: Fit | None) -> Floats:
@@ -203,7 +218,7 @@ def _anneal(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Float
     scale = math.inf
     for _ in range(MAX_STAGES):
         image, _ = predict_image(problem, theta[None])
-        centre, radius = _standardise(problem, image, _Weighing(weighing.weights, 1.0, 1.0, 0.0))
+        centre, radius = _standardise(problem, image, replace(weighing, scale=1.0, radius_scale=1.0))
         misfit = math.sqrt(float(np.median(np.sum(centre[0] ** 2, axis=1)))) if np.all(np.isfinite(image)) else math.inf
         if not math.isfinite(misfit) or max(ANNEALING * misfit, weighing.scale) >= scale:
             break
@@ -220,7 +235,7 @@ def _rows(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         image, scale = predict_image(problem, theta)
         centre, radius = _standardise(problem, image, weighing)
-        white = _decorrelate(problem, centre, weighing.correlation)
+        white = _whiten(problem, centre, weighing)
         rows = np.concatenate([white.reshape(len(theta), -1), radius, prior_residuals(problem, theta, scale)], axis=1)
     return np.where(np.isfinite(rows), np.clip(rows, -1e8, 1e8), 1e8)
 
@@ -233,11 +248,17 @@ def _standardise(problem: Problem, image: Floats, weighing: _Weighing) -> tuple[
     return centre, np.where(np.isfinite(problem.radius_sigma), radius, 0.0)
 
 
-def _decorrelate(problem: Problem, centre: Floats, correlation: float) -> Floats:
+def _whiten(problem: Problem, centre: Floats, weighing: _Weighing) -> Floats:
+    """Standardised residuals (B, n, 2) with correlation and slow errors taken out: independent, of unit variance."""
+    white = _innovations(problem.t, centre, weighing.correlation)
+    return white - weighing.slow @ (weighing.slow_share[:, None] * (weighing.slow.T @ white))
+
+
+def _innovations(t: Floats, centre: Floats, correlation: float) -> Floats:
     """AR(1) innovations of standardised residuals (B, n, 2), over gaps too: phi = rho^(gap / median step)."""
     if correlation <= 0:
         return centre
-    gaps = np.diff(problem.t)
+    gaps = np.diff(t)
     phi = (correlation ** (gaps / np.median(gaps)))[:, None]
     rest = (centre[:, 1:] - phi * centre[:, :-1]) / np.sqrt(1.0 - phi**2)
     return np.concatenate([centre[:, :1], rest], axis=1)
@@ -338,7 +359,7 @@ def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
     """Noise scale, Student-t weights and correlation that the residuals at ``theta`` show (with the track's own claim as a prior)."""
     n = len(problem.t)
     image, _ = predict_image(problem, theta[None])
-    plain = _Weighing(np.ones((n, 2)), 1.0, 1.0, 0.0)
+    plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0)
     centre, radius = _standardise(problem, image, plain)
     square, radius_square = np.sum(centre[0] ** 2, axis=1), radius[0] ** 2
     measured = np.isfinite(problem.radius_sigma)
@@ -346,8 +367,8 @@ def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
     radius_scale, radius_weights = _student_scale(radius_square[measured], 1, int(np.sum(measured)) - 2)
     all_weights = np.ones((n, 2))
     all_weights[:, 0], all_weights[measured, 1] = weights, radius_weights
-    weighing = _Weighing(all_weights, scale, max(radius_scale, 1.0), 0.0)
-    return replace(weighing, correlation=_estimate_correlation(problem, image, weighing, track))
+    weighing = replace(plain, weights=all_weights, scale=scale, radius_scale=max(radius_scale, 1.0))
+    return _weighing(problem, all_weights, scale, weighing.radius_scale, _estimate_correlation(problem, image, weighing, track))
 
 
 def _data_names(problem: Problem) -> list[str]:
@@ -422,7 +443,7 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
     image, scale = predict_image(problem, theta[None])
     unweighted = replace(weighing, weights=np.ones_like(weighing.weights))
     centre, radius = _standardise(problem, image, unweighted)
-    white = _decorrelate(problem, centre, weighing.correlation)[0]
+    white = _whiten(problem, centre, weighing)[0]
     dof = STUDENT_DOF
     white, radius = white / math.sqrt(STUDENT_SHRINKAGE[2]), radius / math.sqrt(STUDENT_SHRINKAGE[1])
     centre_norm = math.lgamma((dof + 2) / 2) - math.lgamma(dof / 2) - math.log(dof * math.pi)
@@ -431,6 +452,7 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
     log_like += float(np.sum(np.log(np.abs(np.linalg.det(problem.whitening))))) - 2 * len(white) * math.log(weighing.scale)
     if weighing.correlation > 0:
         log_like -= (len(white) - 1) * math.log(1.0 - weighing.correlation**2)
+    log_like += 2.0 * float(np.sum(np.log1p(-weighing.slow_share)))
     measured = np.isfinite(problem.radius_sigma)
     log_like += float(np.sum((radius_norm - 0.5 * (dof + 1) * np.log1p(radius[0] ** 2 / dof))[measured]))
     log_like -= float(np.sum(np.log(problem.radius_sigma[measured] * weighing.radius_scale)))

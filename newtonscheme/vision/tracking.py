@@ -36,6 +36,8 @@ MIN_SMOOTHNESS = 0.02
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
 SYSTEMATIC_RADII = 0.004
 """Error of a disc's centre in radii that no smooth path shows: shading and seams pull it steadily one way."""
+LEAST_COURSE, COURSE_ROUNDS = 8, 20
+"""Radii that a smooth course can be told from, and rounds of the least absolute deviation that finds it."""
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
 COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
@@ -155,20 +157,43 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     elongation = float(np.median([evidence.candidate(key).elongation for key in path.rows]))
     scale, correlation_time = typical_error(t, centre, covariance)
     size = np.array([evidence.candidate(key).radius if np.isnan(s.radius) else s.radius for key, s in zip(path.rows, samples, strict=True)])
-    systematic = ((SYSTEMATIC_RADII * size) ** 2)[:, None, None] * np.eye(2)
+    radius = np.array([s.radius for s in samples])
+    radius_sigma = np.array([s.radius_sigma for s in samples]) * scale
+    unlike = _unlike_course(t, radius, radius_sigma)
+    systematic = ((SYSTEMATIC_RADII * size) ** 2 + (0.5 * unlike) ** 2)[:, None, None] * np.eye(2)
     return Track(
         frame=np.array([s.frame for s in samples]),
         t=t,
         centre_px=centre,
         covariance_px=covariance * scale**2 + systematic,
-        radius_px=np.array([s.radius for s in samples]),
-        radius_sigma_px=np.array([s.radius_sigma for s in samples]) * scale,
+        radius_px=radius,
+        radius_sigma_px=np.hypot(radius_sigma, unlike),
         score=np.array([s.explained for s in samples]),
         velocity_px=_blur_velocity(t, centre, np.array([s.streak for s in samples])),
         correlation_time=correlation_time,
         appearance=describe_appearance(patches, elongation) if patches else None,
         smoothness=smoothness,
     )
+
+
+def _unlike_course(t: Floats, radius: Floats, sigma: Floats) -> Floats:
+    """(n,) px by which each radius leaves the smooth course of the others beyond its sigma.
+
+    A disc that is smaller than its object is a part of it (a highlight before something as dark as the rest): the object's centre may lie
+    anywhere within the difference of the radii. One that is larger holds something else as well.
+    """
+    off = np.zeros(len(radius))
+    seen = np.isfinite(radius)
+    if seen.sum() < LEAST_COURSE:
+        return off
+    basis = np.vander((t[seen] - t[seen].mean()) / max(float(np.ptp(t[seen])), 1e-9), 3)
+    weight = np.ones(len(basis))
+    for _ in range(COURSE_ROUNDS):
+        root = np.sqrt(weight)
+        left = radius[seen] - basis @ np.linalg.lstsq(basis * root[:, None], radius[seen] * root, rcond=None)[0]
+        weight = 1.0 / np.maximum(np.abs(left), 1e-3 * radius[seen])
+    off[seen] = np.sqrt(np.maximum(left**2 - sigma[seen] ** 2, 0.0))
+    return off
 
 
 def _typical(patches: list[Patch]) -> list[Patch]:
