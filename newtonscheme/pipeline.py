@@ -278,7 +278,7 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
         if forecast is None:
             refusal = Refusal("integration_failed", more[-1].message)
         elif options.observe is not None:
-            score = _score(seen.fit, reference, knowledge, options)
+            score = _score(seen, seen.fit, reference, knowledge, options)
     used = np.zeros(len(seen.track), dtype=bool)
     if seen.fit is not None:
         used[seen.first : seen.last] = True
@@ -385,7 +385,7 @@ def _judge_scale(seen: Analysis, scale: Scale, knowledge: Knowledge) -> list[Not
 
 def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Options) -> tuple[Forecast | None, list[Notice]]:
     """The forecast at the frame times to be expected, and what must be said about it."""
-    from .estimation.forecasting import forecast_fit
+    from .estimation.forecasting import forecast_beliefs
 
     fit = seen.fit
     if fit is None:
@@ -397,7 +397,7 @@ def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Opti
     size = scene.size_px if options.horizon is None else None
     if size is not None and not _inside(fit.track, size):
         size = None
-    forecast, failure = forecast_fit(fit, knowledge.known, times, level=options.level, size_px=size, ground=_find_ground(seen))
+    forecast, failure = forecast_beliefs(seen.beliefs, knowledge.known, times, level=options.level, size_px=size, ground=_find_ground(seen))
     notices = [Notice("integration_failed", failure)] if failure else []
     if len(forecast.t) == 0:
         return (None, notices) if failure else (forecast, notices)
@@ -428,16 +428,15 @@ def _find_ground(seen: Analysis) -> float | None:
     return -(float(low.centre_px[-1, 1]) + radius - float(fit.track.centre_px[0, 1])) / px_per_m
 
 
-def _score(fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:
+def _score(seen: Analysis, fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:
     """The forecast at the reference track's own times after the last used sample, up to the end of the reference stretch."""
-    from .estimation.forecasting import forecast_fit
-    from .estimation.monitor import normal_quantile
+    from .estimation.forecasting import forecast_beliefs, normal_quantile
 
     judge = reference.track.select(slice(reference.first, reference.last))
     judge = judge.select(judge.t > fit.track.t[-1] + 1e-9)
     if len(judge) == 0:
         return None
-    forecast, failure = forecast_fit(fit, knowledge.known, judge.t, level=options.level)
+    forecast, failure = forecast_beliefs(seen.beliefs, knowledge.known, judge.t, level=options.level)
     if failure or len(forecast.t) < len(judge):
         return None
     error = np.hypot(*(forecast.centre_px - judge.centre_px).T)

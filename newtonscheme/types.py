@@ -298,6 +298,14 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
+class Belief:
+    """One law and object that a track leaves possible: its fit, and how probable it is."""
+
+    fit: Fit
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """Why a segment ended: "bounce", "release", "contact", "left_frame", "lost", "end_of_clip"."""
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..physics.models import FORCE_MODELS, PATTERNS
-from ..types import Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
+from ..types import Belief, Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
 from .body import at_speed, joint_log_evidence, name_body, propose_bodies, weigh_bodies
 from .fitting import fit_pattern
 from .forecasting import widen
@@ -28,6 +28,8 @@ TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
 """Ranked tracks that recognition looks at, until a pattern holds over half of one: the object is nearly always the first or second."""
 LONGER = 1.5
 """A lower-ranked track is preferred where a pattern holds on it for this much longer."""
+LEAST_BELIEF, MOST_BELIEFS = 0.02, 6
+"""Laws and objects less probable than this change a 90 % band by less than it matters; and no more than six are carried on."""
 STRETCHES_TRIED = 2
 """Stretches of a track that are judged in full until one is stable."""
 BODY_SIGMAS = 4.0
@@ -48,7 +50,10 @@ two-thousandth looks like a little of it."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What was concluded about one clip: the track, the stretch, the law, the body and the verdict."""
+    """What was concluded about one clip: the track, the stretch, the law, the body and the verdict.
+
+    ``beliefs`` are all laws and objects that the stretch leaves possible, ``fit`` (the reported one) first; empty unless stable.
+    """
 
     track: Track
     index: int
@@ -60,6 +65,7 @@ class Analysis:
     segments: tuple[Segment, ...]
     fit: Fit | None
     free_fit: Fit | None
+    beliefs: tuple[Belief, ...]
     body: Body | None
     first: int
     last: int
@@ -123,14 +129,36 @@ def analyse_track(
     if judged is None:
         return _unknown(track, index, recogniser)
     free_fit, stretch, fit, body = judged.free_fit, judged.stretch, judged.free_fit, first_body
+    beliefs: tuple[Belief, ...] = ()
     if judged.verdict == "stable":
-        weighed = judged.weighed or _weigh_bodies(free_fit, bodies, camera, knowledge)
-        fit, body = widen(weighed.fit, free_fit.noise.discrepancy_px), weighed.body
+        weighed = judged.weighed or {free_fit.pattern: _weigh_bodies(free_fit, bodies, camera, knowledge)}
+        fit, body = widen(weighed[free_fit.pattern].fit, free_fit.noise.discrepancy_px), weighed[free_fit.pattern].body
+        beliefs = _collect_beliefs(fit, weighed, judged.word)
     held = [replace(s, fit=fit) if s.first == stretch.first and s.last == stretch.last else s for s in stretches]
     return Analysis(
         track=track, index=index, pattern=judged.word, evidence=judged.evidence, verdict=judged.verdict, reasons=judged.reasons,
-        charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, body=body, first=stretch.first, last=stretch.last,
+        charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, beliefs=beliefs, body=body,
+        first=stretch.first, last=stretch.last,
     )  # fmt: skip
+
+
+def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -> tuple[Belief, ...]:
+    """The laws and objects that are probable enough to matter for the forecast, the reported fit first; their probabilities add up to one."""
+    found = [
+        Belief(widen(belief.fit, fit.noise.discrepancy_px), word.probabilities[name] * belief.probability)
+        for name, law in weighed.items()
+        for belief in law.beliefs
+    ]
+    total = sum(belief.probability for belief in found)
+    own, rest = 0.0, []
+    for belief in found:
+        if belief.fit.pattern == fit.pattern and np.array_equal(belief.fit.estimate, fit.estimate):
+            own += belief.probability
+        elif belief.probability > LEAST_BELIEF * total:
+            rest.append(belief)
+    kept = [Belief(fit, own), *sorted(rest, key=lambda belief: -belief.probability)[: MOST_BELIEFS - 1]]
+    total = sum(belief.probability for belief in kept)
+    return tuple(Belief(belief.fit, belief.probability / total) for belief in kept) if total > 0 else (Belief(fit, 1.0),)
 
 
 def _shows_a_period(fit: Fit) -> bool:
@@ -141,16 +169,21 @@ def _shows_a_period(fit: Fit) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Weighed:
-    """A law on a stretch with its object weighed: the fit to go on with, that object, and the law's evidence whatever the object is."""
+    """A law on a stretch with its object weighed.
+
+    ``fit`` is the one to go on with, ``body`` its object, ``log_evidence`` the law's whatever the object is; ``beliefs`` are every object's
+    fit and probability under this law.
+    """
 
     fit: Fit
     body: Body
     log_evidence: float
+    beliefs: tuple[Belief, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A stretch with its most evident law; ``weighed`` is None where the object was not needed to tell."""
+    """A stretch with its most evident law; ``weighed`` holds the laws whose objects were weighed to tell."""
 
     free_fit: Fit
     stretch: Stretch
@@ -159,7 +192,7 @@ class _Judged:
     charges: tuple[Charge, ...]
     word: Pattern
     evidence: Mapping[str, float]
-    weighed: _Weighed | None
+    weighed: Mapping[str, _Weighed]
 
 
 def _judge(
@@ -179,7 +212,7 @@ def _judge(
         unknown = _unknown_pattern(recogniser, rows)
         reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
         return _Judged(
-            free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed=None
+            free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={}
         )
     weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if len(fits) > 1 else {}
     evidence = {n: weighed[n].log_evidence if n in weighed else fit.evidence for n, fit in fits.items()}
@@ -199,7 +232,7 @@ def _judge(
         word = replace(word, name=name)
     return _Judged(
         free_fit=widen(fit, misfit), stretch=stretch, verdict=verdict, reasons=reasons, charges=charges, word=word, evidence=evidence,
-        weighed=weighed.get(name),
+        weighed=weighed,
     )  # fmt: skip
 
 
@@ -271,14 +304,15 @@ def _unknown(track: Track, index: int, recogniser: Recogniser) -> Analysis:
     reason = f"{len(track)} samples; {MIN_STABLE_SAMPLES} are needed" if short else "no force pattern holds over any stretch of the track"
     return Analysis(
         track=track, index=index, pattern=_unknown_pattern(recogniser, track), evidence={}, verdict="too_short" if short else "broken",
-        reasons=(reason,), charges=(), segments=(), fit=None, free_fit=None, body=None, first=0, last=len(track),
+        reasons=(reason,), charges=(), segments=(), fit=None, free_fit=None, beliefs=(), body=None, first=0, last=len(track),
     )  # fmt: skip
 
 
 def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowledge: Knowledge) -> _Weighed:
     """The fit under the likeliest body and that body; under none where none is likely, with the mixture's size and mass."""
     if knowledge.label is not None:
-        return _Weighed(fit=free_fit, body=replace(bodies[1], probability=1.0), log_evidence=free_fit.evidence)
+        told = replace(bodies[1], probability=1.0)
+        return _Weighed(fit=free_fit, body=told, log_evidence=free_fit.evidence, beliefs=(Belief(free_fit, 1.0),))
     size, speed = free_fit.parameters.get("diameter"), free_fit.parameters.get("speed")
     if size is not None and speed is not None:
         bodies = tuple(at_speed(body, speed.value, size.value) for body in bodies)
@@ -292,11 +326,11 @@ def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowl
     sizes = [fit.parameters.get("diameter") if fit is not None and fit.success else None for fit in fits]
     weighed = weigh_bodies(bodies, evidences, sizes)
     named = name_body(weighed)
-    total = joint_log_evidence(bodies, evidences, sizes[0])
-    if named.label is None:
-        return _Weighed(fit=free_fit, body=named, log_evidence=total)
-    winner = next(fit for fit, body in zip(fits, weighed, strict=True) if body.label == named.label)
-    return _Weighed(fit=free_fit if winner is None else winner, body=named, log_evidence=total)
+    beliefs = tuple(Belief(fit, body.probability) for fit, body in zip(fits, weighed, strict=True) if fit is not None and fit.success)
+    winner = free_fit
+    if named.label is not None:
+        winner = next((fit for fit, body in zip(fits, weighed, strict=True) if body.label == named.label), None) or free_fit
+    return _Weighed(fit=winner, body=named, log_evidence=joint_log_evidence(bodies, evidences, sizes[0]), beliefs=beliefs)
 
 
 def _worth_fitting(bodies: Sequence[Body], diameter: float, sigma: float) -> list[int]:

@@ -2,7 +2,8 @@
 
 Levenberg-Marquardt (Marquardt 1963) with a whole Jacobian, and several damping factors, evaluated in one batched integration. The noise
 is found along the way: its scale over the track's own sigmas, outliers by Student-t weights (Lange, Little & Taylor 1989), its
-correlation in time by whitening with the AR(1) that the residuals show.
+correlation in time by whitening with the AR(1) that the residuals show. Slow errors, which a fit takes for motion, are a low-rank part of
+the noise's covariance: as much as the track says of itself.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def _first_weighing(problem: Problem) -> _Weighing:
 
 def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: float, correlation: float) -> _Weighing:
     """The weighing with its slow errors: the first Legendre polynomials over the track, each as large as the track says, as innovations."""
-    course = np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS)[:, 1:]
+    course = np.asarray(np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS)[:, 1:], dtype=float)
     modes, sizes, _ = np.linalg.svd(problem.slow_error * _innovations(problem.t, course[None], correlation)[0], full_matrices=False)
     return _Weighing(weights, scale, radius_scale, correlation, modes, 1.0 - 1.0 / np.sqrt(1.0 + sizes**2))
 
@@ -254,6 +255,12 @@ def _whiten(problem: Problem, centre: Floats, weighing: _Weighing) -> Floats:
     return white - weighing.slow @ (weighing.slow_share[:, None] * (weighing.slow.T @ white))
 
 
+def _without_slow(weighing: _Weighing, centre: Floats) -> Floats:
+    """Standardised residuals (B, n, 2) less what is expected of the slow errors in them; for a weighing without correlation."""
+    share = 1.0 - (1.0 - weighing.slow_share) ** 2
+    return centre - weighing.slow @ (share[:, None] * (weighing.slow.T @ centre))
+
+
 def _innovations(t: Floats, centre: Floats, correlation: float) -> Floats:
     """AR(1) innovations of standardised residuals (B, n, 2), over gaps too: phi = rho^(gap / median step)."""
     if correlation <= 0:
@@ -361,6 +368,7 @@ def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
     image, _ = predict_image(problem, theta[None])
     plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0)
     centre, radius = _standardise(problem, image, plain)
+    centre = _without_slow(plain, centre)
     square, radius_square = np.sum(centre[0] ** 2, axis=1), radius[0] ** 2
     measured = np.isfinite(problem.radius_sigma)
     scale, weights = _student_scale(square, 2, 2 * n - len(_data_names(problem)))
@@ -393,7 +401,7 @@ def _student_scale(square: Floats, dimension: int, dof: int) -> tuple[float, Flo
 
 def _estimate_correlation(problem: Problem, image: Floats, weighing: _Weighing, track: Track) -> float:
     """Lag-one correlation of the centre's residuals, corrected for the fit's own bias and drawn to the track's own value."""
-    centre = _standardise(problem, image, weighing)[0][0]
+    centre = _without_slow(weighing, _standardise(problem, image, weighing)[0])[0]
     step = float(np.median(np.diff(problem.t)))
     neighbours = np.diff(problem.t) < 1.5 * step
     claimed = math.exp(-step / track.correlation_time) if track.correlation_time > 0 else 0.0

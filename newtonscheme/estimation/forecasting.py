@@ -6,15 +6,18 @@ by Student's t for the samples that the noise was learned from and by the misfit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..physics.integration import solve_one
-from ..types import Fit, Floats, Forecast, Stop
+from ..types import Belief, Fit, Floats, Forecast, Stop
 from .fitting import restate
 from .parameters import Known, Problem, predict_image, see, unpack
 
+BISECTIONS = 40
+"""Halvings of the bracket of a mixture's quantile: 1e-12 of it."""
 LEAVES_BY_RADII = 1.0
 """A body has left the picture when its whole disc has."""
 BAND_STEP_SIGMAS = 0.01
@@ -55,6 +58,44 @@ def forecast_fit(
     ), failure  # fmt: skip
 
 
+def forecast_beliefs(
+    beliefs: Sequence[Belief], known: Known, t: Floats, *, level: float, size_px: tuple[int, int] | None = None, ground: float | None = None
+) -> tuple[Forecast, str]:
+    """As `forecast_fit`, over every law and object that the track leaves possible: the first belief's path in metres, everyone's in the picture.
+
+    A slow topspin drive near by and a fast toss far off look alike for a while and part later: a band that knows one of them only is
+    not honest. The centre is the mean of their mixture, and the band its quantiles (a normal one for each belief).
+    """
+    forecast, failure = forecast_fit(beliefs[0].fit, known, t, level=level, size_px=size_px, ground=ground)
+    if len(beliefs) == 1 or len(forecast.t) == 0:
+        return forecast, failure
+    others = [(forecast_fit(belief.fit, known, forecast.t, level=level)[0], belief.probability) for belief in beliefs[1:]]
+    parts = [(forecast, beliefs[0].probability), *((other, share) for other, share in others if len(other.t) == len(forecast.t))]
+    share = np.array([weight for _, weight in parts]) / sum(weight for _, weight in parts)
+    centre = np.stack([part.centre_px for part, _ in parts])
+    sigma = np.stack([0.5 * (part.upper_px - part.lower_px) for part, _ in parts]) / normal_quantile(level)
+    return replace(
+        forecast,
+        centre_px=np.einsum("b,bhi->hi", share, centre),
+        lower_px=_mixture_quantile(0.5 - 0.5 * level, share, centre, sigma),
+        upper_px=_mixture_quantile(0.5 + 0.5 * level, share, centre, sigma),
+    ), failure  # fmt: skip
+
+
+def _mixture_quantile(probability: float, share: Floats, centre: Floats, sigma: Floats) -> Floats:
+    """(h, 2) quantiles of mixtures of normals (b, h, 2) by bisection."""
+    from scipy.special import ndtr
+
+    sigma = np.maximum(sigma, 1e-9)
+    reach = abs(normal_quantile(2.0 * abs(probability - 0.5))) + 1.0
+    low, high = np.min(centre - reach * sigma, axis=0), np.max(centre + reach * sigma, axis=0)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = np.einsum("b,bhi->hi", share, ndtr((middle - centre) / sigma)) < probability
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return 0.5 * (low + high)
+
+
 def centre_sigma(problem: Problem, fit: Fit, since: Floats) -> Floats:
     """(h, 2) px: the standard uncertainty of the true centre at times ``since`` the track's start, from the fit's covariance alone."""
     slopes = sensitivity(problem, fit, since)
@@ -77,6 +118,13 @@ def discrepancy_sigma(fit: Fit, since: Floats) -> Floats:
     observed = float(fit.track.t[-1] - fit.track.t[0])
     outside = np.maximum(np.maximum(since - observed, -since), 0.0) / max(observed, 1e-9)
     return fit.noise.discrepancy_px * (1.0 + outside) ** 2
+
+
+def normal_quantile(level: float) -> float:
+    """The half-width, in sigmas, of the central interval of a normal distribution with probability ``level``."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + 0.5 * level))
 
 
 def _student_quantile(level: float, dof: float) -> float:

@@ -98,10 +98,3 @@ def first_break(out_of_line: Bools) -> int:
         if i == n - 1 or np.sum(out_of_line[i : i + WINDOW]) >= WINDOW_OUT:
             return int(i)
     return n
-
-
-def normal_quantile(level: float) -> float:
-    """The half-width, in sigmas, of the central interval of a normal distribution with probability ``level``."""
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + 0.5 * level))

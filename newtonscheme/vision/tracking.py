@@ -36,8 +36,11 @@ MIN_SMOOTHNESS = 0.02
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
 SYSTEMATIC_RADII = 0.004
 """Error of a disc's centre in radii that no smooth path shows: shading and seams pull it steadily one way."""
-LEAST_COURSE, COURSE_ROUNDS = 8, 20
-"""Radii that a smooth course can be told from, and rounds of the least absolute deviation that finds it."""
+SLOW_ERROR = 0.6
+"""Sigmas of errors that change over the whole track: 0.4 to 0.8 explain what smooth courses of 60 rendered films' errors show beyond
+white noise, and 0.6 what their forecasts miss."""
+LEAST_COURSE, COURSE_ROUNDS, COURSE_TOLERANCE = 8, 20, 0.1
+"""Radii that a course can be told from, rounds of the search for it, and the share of a radius that a swing or an arc may leave it by."""
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
 COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
@@ -171,28 +174,33 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
         score=np.array([s.explained for s in samples]),
         velocity_px=_blur_velocity(t, centre, np.array([s.streak for s in samples])),
         correlation_time=correlation_time,
+        slow_error=SLOW_ERROR,
         appearance=describe_appearance(patches, elongation) if patches else None,
         smoothness=smoothness,
     )
 
 
 def _unlike_course(t: Floats, radius: Floats, sigma: Floats) -> Floats:
-    """(n,) px by which each radius leaves the smooth course of the others beyond its sigma.
+    """(n,) px by which each radius leaves the course of the others beyond its sigma, and beyond what a turn of the motion may do to it.
 
     A disc that is smaller than its object is a part of it (a highlight before something as dark as the rest): the object's centre may lie
-    anywhere within the difference of the radii. One that is larger holds something else as well.
+    anywhere within the difference of the radii. One that is larger holds something else as well. The course is that of a steady change of
+    depth, a straight line through 1 / radius by least absolute deviations.
     """
     off = np.zeros(len(radius))
     seen = np.isfinite(radius)
     if seen.sum() < LEAST_COURSE:
         return off
-    basis = np.vander((t[seen] - t[seen].mean()) / max(float(np.ptp(t[seen])), 1e-9), 3)
+    basis = np.vander((t[seen] - t[seen].mean()) / max(float(np.ptp(t[seen])), 1e-9), 2)
+    inverse = 1.0 / radius[seen]
     weight = np.ones(len(basis))
     for _ in range(COURSE_ROUNDS):
         root = np.sqrt(weight)
-        left = radius[seen] - basis @ np.linalg.lstsq(basis * root[:, None], radius[seen] * root, rcond=None)[0]
-        weight = 1.0 / np.maximum(np.abs(left), 1e-3 * radius[seen])
-    off[seen] = np.sqrt(np.maximum(left**2 - sigma[seen] ** 2, 0.0))
+        line = basis @ np.linalg.lstsq(basis * root[:, None], inverse * root, rcond=None)[0]
+        weight = 1.0 / np.maximum(np.abs(inverse - line), 1e-3 * inverse)
+    usual = 1.0 / np.maximum(line, 0.1 * inverse)
+    beyond = np.maximum(np.abs(radius[seen] - usual) - COURSE_TOLERANCE * usual, 0.0)
+    off[seen] = np.sqrt(np.maximum(beyond**2 - sigma[seen] ** 2, 0.0))
     return off
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from newtonscheme.catalogue import COLOURS, load_catalogue
 from newtonscheme.errors import UsageError
-from newtonscheme.estimation.body import at_speed, body_from_size, find_ball, mix_quantity, name_body, propose_bodies, weigh_bodies
+from newtonscheme.estimation.body import at_speed, body_from_size, find_ball, joint_log_evidence, mix_quantity, name_body, propose_bodies, weigh_bodies
 from newtonscheme.types import Appearance, Body, Quantity
 
 WIDE_LOG_SIGMA = 1.0
@@ -132,6 +132,21 @@ def test_a_common_offset_of_the_evidences_changes_nothing() -> None:
     evidences = size_evidences(bodies, measured(0.067))
     shifted = weigh_bodies(bodies, [value - 1e5 for value in evidences])
     assert [b.probability for b in shifted] == pytest.approx([b.probability for b in weigh_bodies(bodies, evidences)], abs=1e-6)
+
+
+def test_a_law_that_gives_an_object_its_size_is_more_evident_than_one_that_does_not() -> None:
+    bodies = propose_bodies(seen(orange=0.7, brown=0.3))
+    right, wrong = (joint_log_evidence(bodies, size_evidences(bodies, measured(d)), measured(d)) for d in (0.243, 0.15))
+    free = size_evidences(bodies, measured(0.243))[0] - size_evidences(bodies, measured(0.15))[0]
+    assert right - wrong > free + 0.5
+
+
+def test_joint_evidence_shifts_with_a_common_offset_and_is_the_evidence_where_all_agree() -> None:
+    bodies = propose_bodies(seen(white=1.0))
+    assert joint_log_evidence(bodies, [-7.0] * len(bodies)) == pytest.approx(-7.0)
+    evidences = size_evidences(bodies, measured(0.067))
+    assert joint_log_evidence(bodies, [e + 100.0 for e in evidences]) == pytest.approx(joint_log_evidence(bodies, evidences) + 100.0)
+    assert joint_log_evidence(bodies, [math.nan] * len(bodies)) == -math.inf
 
 
 def test_evidences_that_do_not_match_the_bodies_are_refused() -> None:

@@ -430,3 +430,32 @@ def test_a_fit_begun_from_a_later_or_a_shorter_stretch_ends_at_the_same_optimum(
         part = fit_pattern(filmed.seen.select(rows), pattern, camera=assumed_camera(), body=FREE_BODY, known=known())
         again = fit_pattern(filmed.seen, pattern, camera=assumed_camera(), body=FREE_BODY, known=known(), near=part)
         assert again.evidence == pytest.approx(whole.evidence, abs=1.0)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_slow_errors_widen_what_they_look_like_and_little_else(pattern: str) -> None:
+    filmed = film_pattern(pattern, 3)
+    plain = fit_seen(filmed)
+    slow = fit_seen(replace(filmed, seen=replace(filmed.seen, slow_error=0.8)))
+    widths = []
+    for fit in (plain, slow):
+        made, _ = forecast_fit(fit, known(), filmed.rest.t, level=0.9)
+        widths.append(float(np.max(made.upper_px[-1] - made.lower_px[-1])) / fit.noise.scale)
+    assert widths[1] > widths[0]
+    assert slow.noise.scale == pytest.approx(plain.noise.scale, rel=0.1)
+
+
+def test_bands_hold_the_truth_under_the_slow_errors_that_a_track_declares() -> None:
+    held = []
+    for seed in range(40):
+        filmed = film_pattern("free_fall", seed)
+        rng = np.random.default_rng([seed, 9])
+        course = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, len(filmed.seen)), 4)[:, 1:]
+        drift = filmed.seen.sigma_px[:, None] * (course @ rng.normal(0.0, 2.0, (4, 2)))
+        seen = replace(filmed.seen, centre_px=filmed.seen.centre_px + drift, slow_error=2.0)
+        fit = fit_seen(replace(filmed, seen=seen))
+        forecast, failure = forecast_fit(fit, known(), filmed.rest.t, level=0.9)
+        assert failure == ""
+        truth = filmed.true_centre(filmed.rest)
+        held.append(np.mean((truth >= forecast.lower_px) & (truth <= forecast.upper_px)))
+    assert 0.8 < np.mean(held) < 0.99

@@ -9,9 +9,9 @@ import pytest
 from truths import SIZE, Filmed, film_pattern, fit_seen, fitted, known
 
 from newtonscheme.estimation.fitting import restate
-from newtonscheme.estimation.forecasting import centre_sigma, discrepancy_sigma, forecast_fit, widen
+from newtonscheme.estimation.forecasting import centre_sigma, discrepancy_sigma, forecast_beliefs, forecast_fit, widen
 from newtonscheme.physics.models import PATTERNS
-from newtonscheme.types import Fit, Forecast
+from newtonscheme.types import Belief, Fit, Forecast
 
 SEEDS = {"free_fall": range(60), "pendulum": range(7), "curving_ball": range(10)}
 MANY_SEEDS = {"free_fall": range(150), "pendulum": range(60), "curving_ball": range(80)}
@@ -180,3 +180,30 @@ def test_a_replaced_noise_changes_the_band_only() -> None:
     np.testing.assert_array_equal(one.centre_px, other.centre_px)
     # Student's t with 4 degrees of freedom: 2.132 in place of 1.645.
     np.testing.assert_allclose((one.upper_px - one.centre_px) / (other.upper_px - other.centre_px), 2.1318 / 1.6449, rtol=1e-3)
+
+
+def test_one_belief_is_the_fits_own_forecast(pair: tuple[Filmed, Fit]) -> None:
+    filmed, fit = pair
+    alone, _ = forecast_beliefs((Belief(fit, 1.0),), known(), filmed.rest.t, level=0.9)
+    np.testing.assert_array_equal(alone.lower_px, forecast(filmed, fit, filmed.rest.t).lower_px)
+
+
+def test_two_beliefs_are_held_by_one_band_and_the_probable_one_draws_the_centre() -> None:
+    filmed, fit = fitted("free_fall", 3)
+    other = replace(fit, estimate=fit.estimate + 6.0 * np.sqrt(np.diag(fit.covariance)) * np.array([name == "vx" for name in fit.names]))
+    t = filmed.rest.t
+    apart = [forecast_fit(one, known(), t, level=0.9)[0] for one in (fit, other)]
+    even, _ = forecast_beliefs((Belief(fit, 0.5), Belief(other, 0.5)), known(), t, level=0.9)
+    np.testing.assert_allclose(even.centre_px, 0.5 * (apart[0].centre_px + apart[1].centre_px), atol=1e-9)
+    for one in apart:
+        assert np.all((one.centre_px[-1] > even.lower_px[-1]) & (one.centre_px[-1] < even.upper_px[-1]))
+    rare, _ = forecast_beliefs((Belief(fit, 0.999), Belief(other, 0.001)), known(), t, level=0.9)
+    np.testing.assert_allclose(rare.lower_px, apart[0].lower_px, atol=0.2)
+
+
+def test_a_mixture_of_equals_is_the_one_that_they_are(pair: tuple[Filmed, Fit]) -> None:
+    filmed, fit = pair
+    made = forecast(filmed, fit, filmed.rest.t)
+    mixed, _ = forecast_beliefs((Belief(fit, 0.3), Belief(fit, 0.7)), known(), filmed.rest.t, level=0.9)
+    np.testing.assert_allclose(mixed.lower_px, made.lower_px, atol=1e-6)
+    np.testing.assert_allclose(mixed.upper_px, made.upper_px, atol=1e-6)

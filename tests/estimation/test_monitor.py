@@ -7,12 +7,12 @@ import pytest
 from truths import FREE_BODY, Filmed, assumed_camera, bounce_path, film_path, fitted, known, swing_path
 
 from newtonscheme.estimation.fitting import fit_pattern, restate
+from newtonscheme.estimation.forecasting import normal_quantile
 from newtonscheme.estimation.monitor import (
     FALSE_ALARM,
     alarm_threshold,
     first_break,
     innovations,
-    normal_quantile,
     normalised_squares,
     start,
     step,

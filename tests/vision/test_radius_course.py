@@ -1,0 +1,37 @@
+"""Samples whose disc is a part of the object say so in their sigma."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newtonscheme.vision.tracking import _unlike_course
+
+T = np.linspace(0.0, 1.0, 40)
+
+
+@given(st.floats(2.0, 50.0), st.floats(-0.5, 1.0), st.floats(-0.06, 0.06))
+def test_an_object_that_comes_nearer_and_swings_is_like_itself(radius: float, recession: float, swing: float) -> None:
+    course = radius / (1.0 + recession * T) * (1.0 + swing * np.sin(9.0 * T))
+    assert np.max(_unlike_course(T, course, 0.02 * course)) < 0.02 * radius
+
+
+def test_a_part_of_the_object_is_off_by_what_it_lacks() -> None:
+    radius = np.full(len(T), 10.0)
+    radius[:6] = 6.0
+    off = _unlike_course(T, radius, np.full(len(T), 0.2))
+    np.testing.assert_allclose(off[:6], 3.0, atol=0.3)
+    assert np.max(off[6:]) == 0.0
+
+
+def test_scatter_within_its_sigma_is_nothing() -> None:
+    radius = 10.0 + np.random.default_rng(3).normal(0.0, 0.1, len(T))
+    assert np.mean(_unlike_course(T, radius, np.full(len(T), 0.3)) > 0) < 0.1
+
+
+def test_what_was_not_measured_and_too_few_radii_say_nothing() -> None:
+    radius = np.full(len(T), np.nan)
+    assert not np.any(_unlike_course(T, radius, radius))
+    radius[:5] = [3.0, 8.0, 3.0, 8.0, 3.0]
+    assert not np.any(_unlike_course(T, radius, np.full(len(T), 0.1)))
