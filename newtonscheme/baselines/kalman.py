@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Floats, Forecast, Refusal, Track
+from ..types import Floats, Forecast, Refusal
 from .forecaster import Question, make_forecast
 from .outliers import axis_sigma, drop_outliers
 from .polynomial import student_quantile
