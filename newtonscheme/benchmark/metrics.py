@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..estimation.forecasting import normal_quantile
 from ..types import Floats, Forecast
 from .cases import Case
 
@@ -86,13 +87,6 @@ def gaussian_crps(truth: Floats, mean: Floats, sigma: Floats) -> Floats:
     return np.where(sigma > 0, score, error)
 
 
-def normal_quantile(level: float) -> float:
-    """Half the width, in sigmas, of the central interval of a normal distribution that holds ``level`` of it."""
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + 0.5 * level))
-
-
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A statistic of ``n`` cases with the bounds of its bootstrap interval."""
@@ -146,10 +140,7 @@ def compare(rival: Sequence[float] | Floats, ours: Sequence[float] | Floats, rng
     if found is None:
         return None
     low, high = float(np.exp(found.low)), float(np.exp(found.high))
-    if found.n < LEAST_PAIRS:
-        verdict = UNKNOWN
-    else:
-        verdict = BETTER if low > 1.0 else WORSE if high < 1.0 else EQUAL
+    verdict = UNKNOWN if found.n < LEAST_PAIRS else BETTER if low > 1.0 else WORSE if high < 1.0 else EQUAL
     return Comparison(float(np.exp(found.value)), low, high, signed_rank_p(logs), found.n, verdict)
 
 

@@ -7,6 +7,7 @@ picture's size. Neither is told a length, a ball or another planet's gravity.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,12 @@ import numpy as np
 from ..baselines.forecaster import Question
 from ..estimation.analysis import Analysis, analyse_track
 from ..estimation.fitting import fit_pattern
-from ..estimation.forecasting import forecast_fit
+from ..estimation.forecasting import forecast_beliefs
 from ..estimation.knowledge import Knowledge, gather_knowledge, with_table
 from ..estimation.parameters import SPHERE, Known, state_problem
 from ..estimation.recognition import Recogniser, load_recogniser
 from ..pipeline import _find_refusal
-from ..types import Body, Fit, Forecast, Noise, Options, Refusal, Setting
+from ..types import Belief, Body, Fit, Forecast, Noise, Options, Refusal, Setting
 
 if TYPE_CHECKING:
     from .cases import Case, Truth, Units
@@ -65,7 +66,7 @@ class NewtonScheme:
         refusal = _find_refusal(seen)
         if refusal is not None or seen.fit is None:
             return refusal or Refusal("unknown_pattern", "no fit"), seen
-        return _integrate(seen.fit, knowledge.known, question), seen
+        return _integrate(seen.beliefs, knowledge.known, question), seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Oracle:
         fit = self.fit(case)
         if fit is None or not fit.success:
             return Refusal("no_fit", "no truth to start from" if fit is None else fit.message)
-        return _integrate(fit, plain_knowledge(case.units).known, case.question)
+        return _integrate((Belief(fit, 1.0),), plain_knowledge(case.units).known, case.question)
 
     def fit(self, case: Case) -> Fit | None:
         """The fit that began at the truth; None where the truth is not known."""
@@ -95,8 +96,8 @@ class Oracle:
         return fit_pattern(case.question.observed, case.truth.pattern, camera=case.question.camera, body=NOBODY, known=known, near=near)
 
 
-def _integrate(fit: Fit, known: Known, question: Question) -> Forecast | Refusal:
-    forecast, failure = forecast_fit(fit, known, question.t, level=question.level)
+def _integrate(beliefs: Sequence[Belief], known: Known, question: Question) -> Forecast | Refusal:
+    forecast, failure = forecast_beliefs(beliefs, known, question.t, level=question.level)
     if failure or len(forecast.t) < len(question.t):
         return Refusal("integration_failed", failure or "the path leaves all numbers")
     return forecast
