@@ -115,3 +115,14 @@ class Made:
 
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
+
+
+def count_seen(times: Floats, share: float) -> int:
+    """How many of the increasing times (n,) lie in the first ``share`` of their span."""
+    return int(np.searchsorted(times, times[0] + share * (times[-1] - times[0]), side="right"))
+
+
+def cut_between(times: Floats, share: float) -> float:
+    """The middle between the last time that is seen and the first that is asked for: no clock is exact to its last digit."""
+    seen = count_seen(times, share)
+    return 0.5 * float(times[seen - 1] + times[seen])

@@ -15,7 +15,7 @@ from ..errors import NothingTrackable
 from ..pipeline import track
 from ..synth.simulation import simulate
 from ..types import Floats, Track, Tracking
-from .cases import LEAST_SAMPLES, Case, Made, Recipe, Truth
+from .cases import LEAST_SAMPLES, Case, Made, Recipe, Truth, cut_between
 
 PENDULUM_RATE, PENDULUM_DURATION = 30.0, 3.0
 """Three swings of half a metre; a film of a pendulum's own ten periods takes longer to render than all else together."""
@@ -34,7 +34,7 @@ def make_films(recipe: Recipe, seed: int) -> Made:
         truth = _render(recipe, film, seed)
         times = np.array(truth["t_s"])
         for share in recipe.shares:
-            cut = float(times[0] + share * (times[-1] - times[0]))
+            cut = cut_between(times, share)
             tracking = _track(film, cut)
             case = None if tracking is None else _ask(recipe, truth, tracking, share, cut, seed)
             if case is None:

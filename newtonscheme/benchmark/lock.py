@@ -2,14 +2,15 @@
 
 The same track is followed sample by sample under two orders of work. *Refit* fits the pattern again at every sample, from the last fit. *Lock*
 fits once, checks every sample against the locked fit (`estimation.monitor`), and fits again when the check's alarm rings or when the track has
-grown by `GROWTH`, because what more samples tell is worth a fit only now and then. Both forecast the clip's end at every sample.
+grown by the policy's share, because what more samples tell is worth a fit only now and then. Both forecast the clip's end at every sample.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,13 +22,12 @@ from ..types import Fit, Floats, Track
 from .cases import Case
 from .ours import NOBODY, plain_knowledge
 
-GROWTH = 1.5
-"""Of the seen time: half as much again shrinks an acceleration's error by e (it goes as the time's power -2.5)."""
+POLICIES: Mapping[str, float] = MappingProxyType({"refit": 1.0, "lock_10": 1.1, "lock_25": 1.25})
+"""Growth of the seen time after which a locked law is fitted again; a tenth more shrinks an acceleration's error by 1.3, a quarter by 1.7
+(it goes as the time's power -2.5)."""
 FIRST_SHARE = 0.3
 """Of the observed samples, with which both begin."""
 FEWEST_FIRST = 8
-
-POLICIES = ("refit", "lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ class Streamed:
 
 
 def follow(case: Case, policy: str, *, clock: Callable[[], float] = time.perf_counter) -> Streamed | None:
-    """Follow the case's observed track under "refit" or "lock"; None where the first samples cannot be fitted.
+    """Follow the case's observed track under one of `POLICIES`; None where the first samples cannot be fitted.
 
     Both are told the pattern: what is compared is the work of keeping a law, not of finding it.
     """
+    growth = POLICIES[policy]
     track, known = case.question.observed, plain_knowledge(case.units).known
     first = max(FEWEST_FIRST, round(FIRST_SHARE * len(track)))
     if first >= len(track):
@@ -66,11 +67,11 @@ def follow(case: Case, policy: str, *, clock: Callable[[], float] = time.perf_co
     watch = monitor.start(fit, known)
     for seen in range(first + 1, len(track) + 1):
         begun = clock()
-        due = policy == "refit"
+        due = growth <= 1.0
         if not due:
             watch, innovation = monitor.step(watch, track.select(slice(seen - 1, seen)))
             checks, alarms = checks + 1, alarms + innovation.alarm
-            due = innovation.alarm or _grown(track, fit, seen)
+            due = innovation.alarm or _grown(track, fit, seen, growth)
         if due:
             again = _fit(track.select(slice(0, seen)), case, known, fit)
             fits += 1
@@ -87,9 +88,9 @@ def _fit(rows: Track, case: Case, known: Known, near: Fit | None) -> Fit:
     return fit_pattern(rows, case.pattern, camera=case.question.camera, body=NOBODY, known=known, near=near)
 
 
-def _grown(track: Track, fit: Fit, seen: int) -> bool:
-    """Whether the track is longer than the locked fit's by `GROWTH`."""
-    return float(track.t[seen - 1] - track.t[0]) >= GROWTH * float(fit.track.t[-1] - fit.track.t[0])
+def _grown(track: Track, fit: Fit, seen: int, growth: float) -> bool:
+    """Whether the track is as many times longer than the locked fit's."""
+    return float(track.t[seen - 1] - track.t[0]) >= growth * float(fit.track.t[-1] - fit.track.t[0])
 
 
 def _miss(fit: Fit, known: Known, case: Case) -> float:

@@ -23,7 +23,7 @@ from ..notation import printable
 from ..pipeline import track as track_film
 from ..tracks_io import read_track
 from ..types import Camera, Floats, Track, Tracking
-from .cases import LEAST_SAMPLES, Case, Made, Recipe, Units
+from .cases import LEAST_SAMPLES, Case, Made, Recipe, Units, cut_between
 from .films import last_read
 
 MANIFEST = Path(__file__).with_name("real.toml")
@@ -79,7 +79,7 @@ def _read_table(recipe: Recipe, entry: Mapping[str, Any], path: Path) -> tuple[C
     judge = whole.select((whole.t >= first) & (whole.t <= last))
     cases = []
     for share in recipe.shares:
-        cut = float(judge.t[0] + share * (judge.t[-1] - judge.t[0]))
+        cut = cut_between(judge.t, share)
         seen = read_track(path, units=units, object_index=series, until=cut).track
         seen = seen.select((seen.t >= first) & (seen.t <= cut))
         case = _ask(recipe, entry, seen, judge, table_camera(), share, cut, None)
@@ -96,7 +96,7 @@ def _read_film(recipe: Recipe, entry: Mapping[str, Any], path: Path) -> tuple[Ca
         return ()
     video, cases = whole.video, []
     for share in recipe.shares:
-        cut = float(judge.t[0] + share * (judge.t[-1] - judge.t[0]))
+        cut = cut_between(judge.t, share)
         tracking = track_film(path, end=cut)
         seen = _same_object([_between(t, entry["first"], entry["last"]) for t in tracking.tracks], judge)
         camera = assume_camera(video.width_px, video.height_px)

@@ -17,7 +17,7 @@ from ..camera import assume_camera
 from ..physics.models import PATTERNS
 from ..synth.scene import CORRELATIONS, Scene, TrackNoise, draw_noise, draw_scene, film
 from ..synth.seeds import whole_seed
-from .cases import LEAST_SAMPLES, OBSERVED_SHARE, SUITES, Case, Made, Recipe, Suite, Truth
+from .cases import LEAST_SAMPLES, OBSERVED_SHARE, SUITES, Case, Made, Recipe, Suite, Truth, count_seen, cut_between
 from .shifts import SHIFTS, draw_shifted
 
 NOISES = ("white", "correlated", "outliers", "jittered_clock", "gaps")
@@ -85,19 +85,14 @@ def _draw_long_enough(rng: np.random.Generator, recipe: Recipe) -> Scene:
     """A motion that shows enough frames at the smallest share; of those that never do, the last drawn at the most usual one."""
     for _ in range(MOST_DRAWS):
         scene = draw_scene(rng, recipe.pattern) if recipe.suite == "simulated" else draw_shifted(rng, recipe.pattern, recipe.kind)
-        if _count_seen(scene, min(recipe.shares)) >= LEAST_SAMPLES:
+        if count_seen(scene.times, min(recipe.shares)) >= LEAST_SAMPLES:
             return scene
     raise ValueError(f"no motion of {recipe.name} with {LEAST_SAMPLES} frames seen in {MOST_DRAWS} draws")
 
 
-def _count_seen(scene: Scene, share: float) -> int:
-    """Frames up to the cut."""
-    return int(np.searchsorted(scene.times, scene.times[0] + share * (scene.times[-1] - scene.times[0]), side="right"))
-
-
 def ask(scene: Scene, recipe: Recipe, share: float, rng: np.random.Generator) -> Case:
     """The first part of a scene as a tracker would deliver it, and the rest as the answer. Only the first part is ever filmed."""
-    seen = _count_seen(scene, share)
+    seen = count_seen(scene.times, share)
     first = _first_frames(scene, seen)
     noise = _draw_noise(rng, first, recipe.kind if recipe.suite == "simulated" else None)
     track = film(first, rng, noise)
@@ -106,7 +101,7 @@ def ask(scene: Scene, recipe: Recipe, share: float, rng: np.random.Generator) ->
         name=f"{recipe.name}@{share:g}", suite=recipe.suite, pattern=recipe.pattern, kind=recipe.kind,
         question=Question(observed=track, t=scene.times[seen:], camera=assume_camera(width, height)),
         truth_px=scene.centre_px[seen:], judge_sigma_px=np.zeros((len(scene) - seen, 2)), last_px=scene.centre_px[seen - 1],
-        cut=0.5 * float(scene.times[seen - 1] + scene.times[seen]), fps=scene.fps, observed_share=share,
+        cut=cut_between(scene.times, share), fps=scene.fps, observed_share=share,
         truth=describe_scene(scene), seed=recipe_seed(recipe),
     )  # fmt: skip
 
