@@ -1,4 +1,4 @@
-"""Tracks that the neural rivals of `ns benchmark` learn from: drawn like every simulated clip, from seeds that no test may use.
+"""Tracks that the neural rivals of `ns benchmark` learn from: drawn like every simulated clip, from seeds that no test uses.
 
 A scene costs 10 to 25 ms, nearly all of it DOP853 at 1e-10 in scenes of up to 400 frames, and a filmed and encoded question 4; so every
 scene is filmed twice, each time with noise and an observed share of its own. What is counted is scenes: two looks at one motion are one
@@ -20,16 +20,16 @@ from ..baselines.forecaster import Question
 from ..baselines.sequence import GRID, Floats32, encode, normalise
 from ..files import replacing
 from ..physics.models import PATTERNS
+from ..synth import seeds
 from ..synth.scene import Scene, draw_scene, film
 from ..types import Progress
 
 Part = Literal["training", "validation"]
 
-TRAINING_SEEDS = 0x52_49_56_01
-VALIDATION_SEEDS = 0x52_49_56_02
-"""The first word of the spawn key of every `SeedSequence` from which rivals' tracks are drawn: (this, block), entropy 0. The words are
-"RIV" and a number; no test suite may begin its spawn keys by either."""
-ENTROPY = 0
+RIVALS = 0x52495641
+"""The first key ("RIVA") of every seed of the rivals' tracks under `seeds.TRAINING` and `seeds.VALIDATION`; the second is the block's number."""
+TRAINING_SEEDS = (seeds.TRAINING, RIVALS)
+VALIDATION_SEEDS = (seeds.VALIDATION, RIVALS)
 BLOCK = 250
 """Tracks in one block: one seed, one file, one job; five seconds' work."""
 LOOKS = 2
@@ -69,13 +69,14 @@ class RivalData:
 
 
 def block_seed(part: Part, block: int) -> np.random.SeedSequence:
-    """The only seed of one block of tracks."""
-    return np.random.SeedSequence(ENTROPY, spawn_key=(TRAINING_SEEDS if part == "training" else VALIDATION_SEEDS, block))
+    """The only seed of one block of tracks: entropy (`seeds.TRAINING` or `seeds.VALIDATION`, 2, `RIVALS`, block)."""
+    return seeds.seed_sequence(part, RIVALS, block)
 
 
-def is_rival_seed(seed: np.random.SeedSequence) -> bool:
-    """Whether tracks of this seed may have been seen in the training or the choosing of a rival."""
-    return len(seed.spawn_key) > 0 and seed.spawn_key[0] in (TRAINING_SEEDS, VALIDATION_SEEDS)
+def is_rival_seed(entropy: int) -> bool:
+    """Whether tracks of this whole seed (see `seeds.whole_seed`) may have been seen in the training or the choosing of a rival."""
+    words = [(entropy >> (seeds.WORD_BITS * i)) & ((1 << seeds.WORD_BITS) - 1) for i in range(3)]
+    return words[0] in (seeds.TRAINING, seeds.VALIDATION) and words[1:] == [2, RIVALS]
 
 
 def load_tracks(
