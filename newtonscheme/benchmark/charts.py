@@ -57,7 +57,7 @@ def write_charts(document: Mapping[str, Any], examples: Sequence[Example], folde
 
 
 def draw_horizons(document: Mapping[str, Any]) -> Figure | None:
-    """Median rms error against the share of the horizon: a row of panels for each suite, one panel for each pattern."""
+    """Median rms error against the share of the horizon over the tracks that ours answered: a row of panels for a suite, one for each pattern."""
     cells = [cell for cell in document["cells"] if cell["observed_share"] == OBSERVED_SHARE and cell["pattern"] != EVERY]
     suites = [suite for suite in document["suites"] if any(cell["suite"] == suite for cell in cells)]
     patterns = sorted({cell["pattern"] for cell in cells})
@@ -68,9 +68,9 @@ def draw_horizons(document: Mapping[str, Any]) -> Figure | None:
         for pattern, axes in zip(patterns, row, strict=True):
             own = [cell for cell in cells if cell["suite"] == suite and cell["pattern"] == pattern]
             for cell in own:
-                if cell["rms_median"] is not None:
-                    _line(axes, document, cell["forecaster"], [100 * h for h in HORIZONS], cell["rms_median"])
-            count = max((cell["asked"] for cell in own), default=0)
+                if cell["rms_median_common"] is not None:
+                    _line(axes, document, cell["forecaster"], [100 * h for h in HORIZONS], cell["rms_median_common"])
+            count = max((cell["answered"] for cell in own if cell["forecaster"] == OURS), default=0)
             _label(axes, f"{suite}: {format_name(pattern)}, {count} tracks", "share of the horizon, %")
     _legend(figure, panels)
     return figure

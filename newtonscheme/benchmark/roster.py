@@ -48,17 +48,13 @@ def call_roster(folder: str | None = None) -> Roster:
 
 def _call_learned(weights: Path) -> tuple[tuple[Forecaster, ...], dict[str, str]]:
     """SINDy and the neural rivals: those whose packages and weights are here, and how to get the others."""
+    from ..baselines import sindy
     from ..baselines.networks import Gru, NeuralOde, Tcn
-    from ..baselines.sindy import Sindy
 
-    here: list[Forecaster] = []
-    left_out: dict[str, str] = {}
-    for rival in (Sindy(), *(kind(weights / f"{kind.kind}.safetensors") for kind in (Gru, Tcn, NeuralOde))):
-        if rival.available():
-            here.append(rival)
-        else:
-            left_out[rival.name] = f"its packages or weights are not installed; run: {HOW_TO_LEARN}"
-    return tuple(here), left_out
+    networks = [kind(weights / f"{kind.kind}.safetensors") for kind in (Gru, Tcn, NeuralOde)]
+    rivals: list[tuple[Forecaster, bool]] = [(sindy.Sindy(), sindy.available()), *((network, network.available()) for network in networks)]
+    here = tuple(rival for rival, available in rivals if available)
+    return here, {rival.name: f"its packages or weights are not here; run: {HOW_TO_LEARN}" for rival, available in rivals if not available}
 
 
 def _read_card(weights: Path) -> dict[str, Any]:

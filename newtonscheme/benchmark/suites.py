@@ -107,10 +107,10 @@ def ask(scene: Scene, recipe: Recipe, share: float, rng: np.random.Generator) ->
 
 
 def describe_scene(scene: Scene) -> Truth:
-    """The truth of a scene from its first frame on."""
+    """The truth of a scene, whose values are those of time 0 (of a shifted one the first exposure's beginning)."""
     view = scene.view
     return Truth(
-        pattern=str(scene.pattern), t=float(scene.times[0]), values=dict(scene.values), anchor_px=view.anchor_px, px_per_m=view.px_per_m,
+        pattern=str(scene.pattern), t=0.0, values=dict(scene.values), anchor_px=view.anchor_px, px_per_m=view.px_per_m,
         focal_px=view.focal_px, pitch=view.pitch, roll=view.roll,
     )  # fmt: skip
 

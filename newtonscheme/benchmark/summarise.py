@@ -35,8 +35,9 @@ Document = dict[str, object]
 def summarise(results: Results) -> Document:
     """The document that is written as results.json: plain values, no number that is not finite.
 
-    ``cells`` hold a forecaster's numbers for a suite, a pattern (or "all") and an observed share; ``answers`` are all single ones. The same
-    seed gives the same document but for ``elapsed``, ``ms`` and ``versions``.
+    ``cells`` hold a forecaster's numbers for a suite, a pattern (or "all") and an observed share, over all tracks that it answered and, as
+    ``rms_median_common``, over those that ours answered too; ``answers`` are all single ones. The same seed gives the same document but
+    for times and versions.
     """
     facts = {fact.name: fact for fact in results.facts}
     groups = _group(results, facts)
@@ -96,6 +97,7 @@ def _cell(results: Results, key: _Key, answers: Sequence[Answer], groups: Mappin
         "suite": suite, "pattern": pattern, "observed_share": share, "forecaster": forecaster, "asked": len(answers), "answered": len(told),
         "refusals": dict(sorted(reasons.items())),
         "rms_median": _columns(rms, np.median), "rms_tail": _columns(rms, tail), "final_median": _columns(final, np.median),
+        "rms_median_common": _columns(_pairs(answers, groups.get((suite, pattern, share, OURS), ()))[0], np.median),
         "rms_median_interval": None if median is None else [median.low, median.high],
         "coverage": _mean([errors.coverage for errors in told]), "crps_median": _median([errors.crps_share for errors in told]),
         "band_half_width_median": _median([errors.width_share for errors in told]), "ms_median": _median([a.elapsed_ms for a in answers]),

@@ -159,7 +159,7 @@ def _suite_table(document: Mapping[str, Any], suite: str) -> Table | None:
             rows.append((format_name(name), *texts, _refused_text(every), _over_best_text(every)))
     caption = (
         f"rms error over the whole unseen part in % of its length: median / {100 * TAIL:.0f}th percentile; how many times ours (geometric "
-        f"mean over the n tracks that both answered, with its {100 * CONFIDENCE:.0f} % interval from n = {LEAST_PAIRS} on). Tracks in brackets; half is seen."
+        f"mean over the n tracks that both answered, with its {100 * CONFIDENCE:.0f} % interval from n = {LEAST_PAIRS} on). Half is seen."
     )
     return Table(SUITE_WORDS[suite], caption, header, tuple(rows))
 
