@@ -103,8 +103,8 @@ class Track:
     (NaN radius: not measured). ``score`` in 0..1 says how sure each sample is. ``velocity_px`` (n, 2), px/s, is read off
     motion blur where there is any (NaN rows: none). ``correlation_time`` (s) is that of the centre's error, 0 when it is white;
     ``slow_error`` the size of errors that change over the track's whole length, in the samples' own sigmas: shading, background and coding
-    pull many neighbouring samples the same way. ``to_reference`` (n, 3, 3) maps each frame's pixels to the first frame's when the camera
-    moves; None for a static camera.
+    pull many neighbouring samples the same way; ``slow_radius_error_px`` is that of the radius. ``to_reference`` (n, 3, 3) maps each
+    frame's pixels to the first frame's when the camera moves; None for a static camera.
     ``smoothness`` ranks tracks: the higher, the more the path looks like one body under steady forces.
     """
 
@@ -118,6 +118,7 @@ class Track:
     velocity_px: Floats | None = None
     correlation_time: float = 0.0
     slow_error: float = 0.0
+    slow_radius_error_px: float = 0.0
     to_reference: Floats | None = None
     appearance: Appearance | None = None
     smoothness: float = 0.0
@@ -159,6 +160,7 @@ class Track:
             velocity_px=None if self.velocity_px is None else self.velocity_px[rows],
             correlation_time=self.correlation_time,
             slow_error=self.slow_error,
+            slow_radius_error_px=self.slow_radius_error_px,
             to_reference=None if self.to_reference is None else self.to_reference[rows],
             appearance=self.appearance,
             smoothness=self.smoothness,

@@ -211,9 +211,7 @@ def _judge(
     if not fits:
         unknown = _unknown_pattern(recogniser, rows)
         reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
-        return _Judged(
-            free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={}
-        )
+        return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
     weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if len(fits) > 1 else {}
     evidence = {n: weighed[n].log_evidence if n in weighed else fit.evidence for n, fit in fits.items()}
     name = max(evidence, key=lambda n: _with_prior(n, evidence))

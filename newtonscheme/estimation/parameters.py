@@ -27,9 +27,8 @@ DEPTH, DEPTH_LOG_SIGMA = 6.0, 1.6
 """m: a camera stands 0.25 to 150 m away. Weak; it only keeps a track without acceleration from running to infinity."""
 RADIUS_BIAS_SIGMA_PX = 0.3
 """The edge of a disc is placed by a threshold or a blur model: its bias is common to all frames and does not average out."""
-SHARED_RADIUS_ERROR, SHARED_RADIUS_ERROR_PX, INDEPENDENT_LOOKS = 0.01, 0.4, 12.0
-"""A patterned or blurred ball's radius is off by a per cent, and by a part of a pixel as what is behind it changes (over rendered films
-its error drifts by 0.24 to 0.49 px from end to end in the median), and differently so a dozen times along its path at most."""
+SHARED_RADIUS_ERROR, INDEPENDENT_LOOKS = 0.01, 12.0
+"""A patterned or blurred ball's radius is off by a per cent, and differently so a dozen times along its path at most."""
 FREE_GRAVITY_SIGMA = 8.0
 """m/s^2: gravity as an unknown (a ruler is given): from the Moon to a clip whose clock is twice too fast."""
 OUT_OF_PLANE_SLOPE, RISE_SHARE = 0.6, 0.15
@@ -163,7 +162,7 @@ def _honest_radius_sigma(track: Track) -> Floats:
 
     An error that is common to many samples does not average out: spread over n of them, it is sqrt(n) times as large in each.
     """
-    common = np.hypot(SHARED_RADIUS_ERROR * track.radius_px, SHARED_RADIUS_ERROR_PX)
+    common = np.hypot(SHARED_RADIUS_ERROR * track.radius_px, track.slow_radius_error_px)
     shared = common * math.sqrt(max(len(track) / INDEPENDENT_LOOKS, 1.0))
     return np.where(np.isfinite(track.radius_px), np.hypot(track.radius_sigma_px, shared), np.nan)
 

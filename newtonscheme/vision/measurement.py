@@ -16,7 +16,7 @@ from ..types import Bools, Floats, Ints
 from .background import spread_indices
 from .detection import Candidate
 from .footage import Stretch
-from .ranking import parabola_at
+from .ranking import parabola_at, radius_course
 from .refinement import Discs, fit_discs
 
 BATCH = 24
@@ -48,6 +48,8 @@ STREAK_START = (0.15, 1.0)
 """Exposure in shares of the frame time that a streak fit starts from, least and most: indoor phone footage lies between these."""
 STRAY_LOG_RADIUS = 0.06
 """A radius off its neighbours' by this share may be a fit that settled on something else as well."""
+LEAST_COURSE, COURSE_LOG_SIGMA, COURSE_EXPLAINED = 8, 0.03, 0.1
+"""Radii that a course can be told from, how well it tells a radius, and how much less a disc of that radius may explain."""
 STRAY_RADII = 0.15
 """So may a centre off the smooth course of its neighbours by this many radii."""
 EXPLAINED_TOLERANCE = 0.03
@@ -108,6 +110,7 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     if good.sum() >= 3:
         motion = _motion(rows[good], samples.centre_px[good])
         samples = _with_streaks(stretch, rows, samples, good, motion, _lengths(candidates), planes)
+    samples = _of_one_size(stretch, rows, samples, good, planes)
     if good.any():
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
@@ -138,8 +141,9 @@ def _motion(rows: Ints, place: Floats) -> Floats:
 
 
 def _fit(
-    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, planes: tuple[int, ...], streak: Floats | None, softness: Floats | None = None
-) -> Samples:
+    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, planes: tuple[int, ...], streak: Floats | None, softness: Floats | None = None,
+    radius_log_sigma: float = np.inf,
+) -> Samples:  # fmt: skip
     """Discs of any size, in batches of one window size."""
     n = len(rows)
     length = np.zeros(n) if streak is None else np.hypot(streak[:, 0], streak[:, 1])
@@ -166,6 +170,7 @@ def _fit(
                 radius[batch] / thin,
                 softness_px=None if softness is None else softness[batch] / thin,
                 streak_px=None if streak is None else streak[batch] / thin,
+                radius_log_sigma=radius_log_sigma,
             )
             out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
     return out
@@ -262,6 +267,31 @@ def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools,
     closer |= np.hypot(*(retried.centre_px - centre).T) < np.hypot(*(samples.centre_px[again] - centre).T)
     better = closer & (retried.explained > samples.explained[again] - EXPLAINED_TOLERANCE)
     return _replace(samples, again[better], retried, better)
+
+
+def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, planes: tuple[int, ...]) -> Samples:
+    """Samples whose radius leaves the course of the others' are fitted again with that radius nearly known.
+
+    Before something of its own colour an object shows a part of its edge only; that part and the known size tell where its centre is.
+    """
+    fine = np.flatnonzero(good)
+    if len(fine) < LEAST_COURSE:
+        return samples
+    course = radius_course(rows[fine].astype(float), samples.radius_px[fine])
+    off = np.abs(np.log(samples.radius_px[fine] / course)) > COURSE_LOG_SIGMA
+    if not off.any() or off.mean() > 0.5:
+        return samples
+    again = fine[off]
+    streaked = np.hypot(*samples.streak_px[again].T) > 0
+    for some, streak in ((again[~streaked], False), (again[streaked], True)):
+        if len(some):
+            told = _fit(
+                stretch, rows[some], samples.centre_px[some], course[off][streaked == streak], planes,
+                samples.streak_px[some] if streak else None, samples.softness_px[some], COURSE_LOG_SIGMA,
+            )  # fmt: skip
+            better = told.explained > samples.explained[some] - COURSE_EXPLAINED
+            samples = _replace(samples, some[better], told, better)
+    return samples
 
 
 def _kinks(centre: Floats) -> Floats:

@@ -36,6 +36,8 @@ EVEN_CLOCK = 0.02
 """Share of a frame's time by which an even clock may jitter: millisecond stamps at 20 frames a second."""
 OUTLIER = 4.0
 """Samples off their local cubic by this many typical residuals (a bounce, a wrong candidate) do not count for the noise."""
+COURSE_ROUNDS = 20
+"""Rounds of the search for the least absolute deviations."""
 MIN_SAMPLES = 16
 """With fewer samples the fit's own sigmas stand."""
 SCALE_RANGE = (0.5, 4.0)
@@ -187,3 +189,16 @@ def _extent(centre: Floats) -> Floats:
     low = ordered[k] + (at - k) * (ordered[k + 1] - ordered[k])
     high = ordered[-1 - k] - (at - k) * (ordered[-1 - k] - ordered[-2 - k])
     return np.asarray(high - low)
+
+
+def radius_course(t: Floats, radius: Floats) -> Floats:
+    """(n,) px: the course of apparent radii under a steady change of depth: a line through 1 / radius by least absolute deviations."""
+    basis = np.vander((t - t.mean()) / max(float(np.ptp(t)), 1e-9), 2)
+    inverse = 1.0 / radius
+    weight = np.ones(len(basis))
+    line = inverse
+    for _ in range(COURSE_ROUNDS):
+        root = np.sqrt(weight)
+        line = basis @ np.linalg.lstsq(basis * root[:, None], inverse * root, rcond=None)[0]
+        weight = 1.0 / np.maximum(np.abs(inverse - line), 1e-3 * inverse)
+    return 1.0 / np.maximum(line, 0.1 * inverse)

@@ -105,6 +105,7 @@ def fit_discs(
     *,
     softness_px: Floats | None = None,
     streak_px: Floats | None = None,
+    radius_log_sigma: float = np.inf,
 ) -> Discs:
     """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius.
 
@@ -112,6 +113,7 @@ def fit_discs(
     and noise. The second and later ones are taken for colour, of half the resolution.
 
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
+    ``radius_log_sigma`` is how well the given radii are known already: that of their logarithm.
     """
     side, streaked = images[0].shape[1], streak_px is not None
     whole = tuple(
@@ -122,6 +124,7 @@ def fit_discs(
     softness = theta[:, edges].copy()
     contrast = np.stack([_contrast(plane) for plane in whole], axis=1)
     prior, prior_mean = _prior_precision(theta, contrast, edges, streaked), theta.copy()
+    prior[:, 2] = radius_log_sigma**-2
     step = max(1, min(MAX_THINNING, int(np.median(radius_px) / RADII_PER_STEP)))
     sparse = tuple(plane.thinned(step, side) for plane in whole)
     for share, steps in STAGES:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from newtonscheme.catalogue import COLOURS, load_catalogue
 from newtonscheme.errors import UsageError
-from newtonscheme.estimation.body import at_speed, body_from_size, find_ball, joint_log_evidence, mix_quantity, name_body, propose_bodies, weigh_bodies
+from newtonscheme.estimation.body import (
+    at_speed,
+    body_from_size,
+    find_ball,
+    joint_log_evidence,
+    mix_quantity,
+    name_body,
+    propose_bodies,
+    weigh_bodies,
+)
 from newtonscheme.types import Appearance, Body, Quantity
 
 WIDE_LOG_SIGMA = 1.0

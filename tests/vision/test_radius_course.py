@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newtonscheme.vision.ranking import radius_course
+from newtonscheme.vision.refinement import fit_discs
 from newtonscheme.vision.tracking import _unlike_course
 
 T = np.linspace(0.0, 1.0, 40)
@@ -35,3 +37,29 @@ def test_what_was_not_measured_and_too_few_radii_say_nothing() -> None:
     assert not np.any(_unlike_course(T, radius, radius))
     radius[:5] = [3.0, 8.0, 3.0, 8.0, 3.0]
     assert not np.any(_unlike_course(T, radius, np.full(len(T), 0.1)))
+
+
+def test_a_course_is_a_steady_change_of_depth_whatever_a_few_samples_say() -> None:
+    true = 12.0 / (1.0 + 0.7 * T)
+    seen = true.copy()
+    seen[[3, 4, 5, 20, 39]] *= 0.6
+    np.testing.assert_allclose(radius_course(T, seen), true, rtol=0.01)
+
+
+def test_a_part_of_the_edge_and_the_known_size_tell_the_centre() -> None:
+    yy, xx = np.mgrid[:48, :48].astype(float)
+    rng = np.random.default_rng(5)
+    background = np.where(xx < 16.5, 60.0, 180.0)
+    errors = {}
+    for sigma in (np.inf, 0.02):
+        centre, covered = [], 1.0 / (1.0 + np.exp((np.hypot(xx - 24.3, yy - 23.6) - 10.0) / 0.5))
+        for _ in range(40):
+            image = background + covered * (180.0 - background) + rng.normal(0.0, 4.0, background.shape)
+            found = fit_discs(
+                [image[None].astype(np.float32)], [background[None].astype(np.float32)], np.array([[22.0, 24.0]]), np.array([10.0]),
+                radius_log_sigma=sigma,
+            )  # fmt: skip
+            centre.append(found.centre_px[0])
+        errors[sigma] = float(np.median(np.hypot(*(np.array(centre) - [24.3, 23.6]).T)))
+    assert errors[0.02] < 0.8 * errors[np.inf]
+    assert errors[0.02] < 1.0
