@@ -92,7 +92,7 @@ class Oracle:
         if case.truth is None:
             return None
         known = plain_knowledge(case.units).known
-        near = _truth_as_fit(case.truth, case.question, known)
+        near = truth_as_fit(case.truth, case.question, known)
         return fit_pattern(case.question.observed, case.truth.pattern, camera=case.question.camera, body=NOBODY, known=known, near=near)
 
 
@@ -103,7 +103,7 @@ def _integrate(beliefs: Sequence[Belief], known: Known, question: Question) -> F
     return forecast
 
 
-def _truth_as_fit(truth: Truth, question: Question, known: Known) -> Fit:
+def truth_as_fit(truth: Truth, question: Question, known: Known) -> Fit:
     """The truth in a fit's coordinates at the truth's own time: a place to start from, which `fit_pattern` carries to the first sample."""
     problem = state_problem(question.observed, truth.pattern, question.camera, NOBODY, known)
     values = {
@@ -128,4 +128,4 @@ def _under_known_gravity(values: dict[str, float], g: float) -> dict[str, float]
     """The same picture under the gravity that the fit believes in: on the Moon all lengths look ``9.81 / 1.62`` times as large."""
     factor = g / values["g"]
     lengths = [name for name in LENGTHS if name in values]
-    return values | {name: values[name] * factor for name in lengths} | {"px_per_m": values["px_per_m"] / factor}
+    return values | {name: values[name] * factor for name in lengths} | {"px_per_m": values["px_per_m"] / factor, "g": g}

@@ -263,6 +263,24 @@ def test_ours_forecasts_a_swing_and_refuses_noise(swing: Case) -> None:
     assert refusal.message
 
 
+@pytest.mark.parametrize("pattern", ["free_fall", "pendulum", "curving_ball"])
+def test_the_best_possible_starts_where_the_truth_is_seen_on_the_moon_too(pattern: str) -> None:
+    """Under the gravity that everyone believes in, the truth is a larger thing further off: its picture is the same."""
+    from newtonscheme.benchmark.ours import NOBODY, plain_knowledge, truth_as_fit
+    from newtonscheme.estimation.parameters import predict_image, state_problem
+
+    recipe = next(r for r in list_recipes("shifted", 6, patterns=(pattern,)) if r.kind == "moon")
+    (case,) = make_cases(recipe).cases
+    assert case.truth is not None
+    known = plain_knowledge().known
+    start = truth_as_fit(case.truth, case.question, known)
+    problem = state_problem(case.question.observed, pattern, case.question.camera, NOBODY, known)
+    image, _ = predict_image(problem, start.estimate[None], case.question.t - start.track.t[0])
+    apart = np.hypot(*(image[0, :, :2] - case.truth_px).T)
+    # The air is that of an ordinary day and not the truth's: a few per cent of drag and lift.
+    assert float(np.max(apart)) < 0.1 * case.path_px
+
+
 def test_the_best_possible_needs_a_truth(swing: Case) -> None:
     assert isinstance(Oracle().forecast(swing), Forecast)
     assert isinstance(Oracle().forecast(replace(swing, truth=None)), Refusal)
