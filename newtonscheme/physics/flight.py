@@ -20,8 +20,6 @@ MIN_ACCELERATION_SHARE = 0.02
 
 SHORTEST_TURN = 0.1
 """s: the air turns no ball by a radian faster (a table tennis smash takes 0.25 s); parameters that ask for it are not a flight's."""
-RADIANS_A_SCALE = 3.0
-"""A flight's forces change slowly: at ten steps for so many radians a path across 800 px is off by 0.01 px at most (60 drawn throws and curves)."""
 MIN_SIZES = 4
 """Fewer apparent sizes do not show a trend."""
 MAX_APPROACH = 1.5
@@ -91,10 +89,10 @@ def flight_energy(y: Floats, p: Values) -> Floats:
 
 
 def flight_time_scale(p: Values) -> Floats:
-    """(...,) s: the time in which drag or lift turns the velocity by `RADIANS_A_SCALE`; without air a parabola, which RK4 solves exactly."""
+    """(...,) s: the time in which drag or lift turns the velocity by a radian."""
     speed = np.sqrt(np.asarray(p["vx"]) ** 2 + np.asarray(p["vy"]) ** 2 + np.asarray(p["vz"]) ** 2) + 5.0
     lift = sum(np.abs(np.asarray(p.get(name, 0.0))) for name in ("lift_x", "lift_y", "lift_z"))
-    return RADIANS_A_SCALE * np.maximum(1.0 / (drag_length(p) * (np.abs(p["drag_coefficient"]) + lift) * speed + 0.2), SHORTEST_TURN)
+    return np.maximum(1.0 / (drag_length(p) * (np.abs(p["drag_coefficient"]) + lift) * speed + 0.2), SHORTEST_TURN)
 
 
 FLIGHT_SYMMETRIES = (

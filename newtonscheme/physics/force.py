@@ -77,12 +77,12 @@ class Drawn:
 class ForceModel:
     """A force pattern: a frozen record of functions. See the module for conventions.
 
-    ``family`` is the recogniser's class: patterns of one family look alike. ``rhs(t, y, p)`` is the equation of motion, ``position(y, p)``
-    (..., 3) metres from the anchor, ``energy(y, p)`` joules for each kilogram, ``time_scale(p)`` (s) the shortest time in which the motion
-    changes its course (1/omega). ``prepare(p)`` are constants of the motion that ``rhs`` would otherwise compute at every step; it may
-    rely on neither being there. ``guess(sighting, known)`` are places to start a fit from, best first; ``draw(rng)`` a synthetic truth.
-    ``report(values)`` are the quantities of the JSON contract with their units, and ``law_spread`` what the disagreement of published
-    laws adds to their sigmas.
+    ``family`` is the recogniser's class: patterns of one family look alike. ``state`` names places and then, in the same order, their
+    rates. ``rhs(t, y, p)`` is the equation of motion, ``position(y, p)`` (..., 3) metres from the anchor, ``energy(y, p)`` joules for each
+    kilogram, ``time_scale(p)`` (s) the shortest time in which the motion changes its course (1/omega). ``prepare(p)`` are constants of the
+    motion that ``rhs`` would otherwise compute at every step; it may rely on neither being there. ``guess(sighting, known)`` are places
+    to start a fit from, best first; ``draw(rng)`` a synthetic truth. ``report(values)`` are the quantities of the JSON contract with their
+    units, and ``law_spread`` what the disagreement of published laws adds to their sigmas.
     """
 
     name: str
