@@ -26,6 +26,8 @@ EVERY = "all"
 """The row of all patterns together."""
 LEVEL = 0.9
 LAST = len(HORIZONS) - 1
+DIGITS = 4
+"""Of a number in the document: no error of a median is known to more."""
 TARGET = 0.01
 """Of the unseen path: an error that few people would see in the film."""
 
@@ -36,8 +38,8 @@ def summarise(results: Results) -> Document:
     """The document that is written as results.json: plain values, no number that is not finite.
 
     ``cells`` hold a forecaster's numbers for a suite, a pattern (or "all") and an observed share, over all tracks that it answered and, as
-    ``rms_median_common``, over those that ours answered too; ``answers`` are all single ones. The same seed gives the same document but
-    for times and versions.
+    ``rms_median_common``, over those that ours answered too; ``answers`` are all single ones, in the order of ``cases``. The same seed
+    gives the same document but for times and versions.
     """
     facts = {fact.name: fact for fact in results.facts}
     groups = _group(results, facts)
@@ -48,7 +50,7 @@ def summarise(results: Results) -> Document:
         "cells": [_cell(results, key, answers, groups) for key, answers in groups.items()],
         "by_share": _by_share(results, facts),
         "recognition": _recognition(results, facts), "parameters": _parameters(results, facts), "lock": _lock(results.streamed),
-        "cases": [_fact(fact) for fact in results.facts], "answers": [_answer(answer) for answer in results.answers],
+        "cases": [_fact(fact) for fact in results.facts], "answers": _single_answers(results),
     }  # fmt: skip
     return {name: plain(value) for name, value in document.items()}
 
@@ -62,7 +64,7 @@ def plain(value: object) -> object:
     if isinstance(value, bool | str | int) or value is None:
         return value
     number = rounded(float(value))  # type: ignore[arg-type]
-    return None if number is None else float(f"{number:.5g}")
+    return None if number is None else float(f"{number:.{DIGITS}g}")
 
 
 _Key = tuple[str, str, float, str]
@@ -248,11 +250,14 @@ def _fact(fact: Facts) -> Document:
     return {name: getattr(fact, name) for name in names}
 
 
+def _single_answers(results: Results) -> Document:
+    """By forecaster: a row for each of the document's cases, None where it was not asked."""
+    told = {(answer.forecaster, answer.case): _answer(answer) for answer in results.answers}
+    return {name: [told.get((name, fact.name)) for fact in results.facts] for name in (*results.forecasters, ORACLE)}
+
+
 def _answer(answer: Answer) -> Document:
-    row: Document = {"case": answer.case, "forecaster": answer.forecaster, "ms": answer.elapsed_ms}
     if answer.errors is None:
-        row["refused"] = answer.refused
-    else:
-        errors = answer.errors
-        row |= {"rms": errors.rms_share, "final": errors.final_share, "coverage": errors.coverage, "crps": errors.crps_share}
-    return row
+        return {"refused": answer.refused, "ms": answer.elapsed_ms}
+    errors = answer.errors
+    return {"rms": errors.rms_share, "final": errors.final_share, "coverage": errors.coverage, "crps": errors.crps_share, "ms": answer.elapsed_ms}

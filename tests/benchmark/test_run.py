@@ -128,8 +128,8 @@ def test_the_document_is_strict_json(document: dict[str, Any]) -> None:
 
 def timeless(document: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in document.items() if key not in ("elapsed_s", "versions")}
-    for key in ("cells", "answers"):
-        kept[key] = [{name: value for name, value in row.items() if name not in ("ms", "ms_median")} for row in kept[key]]
+    kept["cells"] = [{name: value for name, value in row.items() if name != "ms_median"} for row in kept["cells"]]
+    kept["answers"] = {name: [row and {**row, "ms": 0} for row in rows] for name, rows in kept["answers"].items()}
     return kept
 
 
