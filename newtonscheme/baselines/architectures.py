@@ -179,23 +179,26 @@ class NeuralOde(nn.Module):
         matrix = torch.cat([coefficients[:, 2:6].reshape(-1, 2, 2), 0.25 * coefficients[:, 6:].reshape(-1, 2, 2)], dim=2)
         told = self.from_context(context)
 
-        def accelerate(state: Tensor) -> Tensor:
+        def accelerate(place: Tensor, speed: Tensor) -> Tensor:
+            state = torch.cat([place, speed], dim=1)
             inner = torch.tanh(told + self.from_state(_soft(state)))
             free = self.force(torch.tanh(self.inner(inner)))
-            return torch.cat([state[:, 2:], constant + torch.bmm(matrix, state[:, :, None])[:, :, 0] + LINEAR_UNIT * free], dim=1)
+            return torch.baddbmm(constant[:, :, None], matrix, state[:, :, None])[:, :, 0] + LINEAR_UNIT * free
 
-        state, places = torch.cat([place, speed], dim=1), [place]
+        places = [place]
         for first, last in ODE_STEPS:
             step = float(GRID[last] - GRID[first])
-            k1 = accelerate(state)
-            k2 = accelerate(state + 0.5 * step * k1)
-            k3 = accelerate(state + 0.5 * step * k2)
-            after = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + accelerate(state + step * k3))
-            after = after.clamp(-LARGEST_STATE, LARGEST_STATE)
+            half, drift = 0.5 * step, place + 0.5 * step * speed
+            a1 = accelerate(place, speed)
+            a2 = accelerate(drift, speed + half * a1)
+            a3 = accelerate(drift + half**2 * a1, speed + half * a2)
+            a4 = accelerate(place + step * speed + half * step * a2, speed + step * a3)
+            after = (place + step * speed + step**2 / 6.0 * (a1 + a2 + a3)).clamp(-LARGEST_STATE, LARGEST_STATE)
+            then = (speed + step / 6.0 * (a1 + 2.0 * (a2 + a3) + a4)).clamp(-LARGEST_STATE, LARGEST_STATE)
             if last - first == 2:
-                places.append(0.5 * (state[:, :2] + after[:, :2]) + 0.125 * step * (state[:, 2:] - after[:, 2:]))
-            places.append(after[:, :2])
-            state = after
+                places.append(0.5 * (place + after) + 0.125 * step * (speed - then))
+            places.append(after)
+            place, speed = after, then
         return torch.stack(places, dim=1)
 
 
