@@ -267,7 +267,7 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
     forecast: Forecast | None = None
     score: Score | None = None
     scale: Scale | None = None
-    refusal = _find_refusal(seen)
+    refusal = find_refusal(seen)
     if seen.fit is not None and seen.fit.success:
         scale = _measure_scale(seen.fit, seen.free_fit, knowledge)
         scale = scale if scene.unit == "px" else replace(scale, source="user")
@@ -292,7 +292,7 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
     )  # fmt: skip
 
 
-def _find_refusal(seen: Analysis) -> Refusal | None:
+def find_refusal(seen: Analysis) -> Refusal | None:
     """Why there is no forecast, if so."""
     reason = "; ".join(seen.reasons)
     if seen.verdict == "too_short":

@@ -20,7 +20,7 @@ from ..estimation.forecasting import forecast_beliefs
 from ..estimation.knowledge import Knowledge, gather_knowledge, with_table
 from ..estimation.parameters import SPHERE, Known, state_problem
 from ..estimation.recognition import Recogniser, load_recogniser
-from ..pipeline import _find_refusal
+from ..pipeline import find_refusal
 from ..types import Belief, Body, Fit, Forecast, Noise, Options, Refusal, Setting
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class NewtonScheme:
         width, height = (round(2.0 * c + 1.0) for c in camera.principal_px)
         size = (width, height) if camera.kind == "pinhole" else None
         seen = analyse_track(question.observed, self.recogniser, camera, knowledge, size_px=size)
-        refusal = _find_refusal(seen)
+        refusal = find_refusal(seen)
         if refusal is not None or seen.fit is None:
             return refusal or Refusal("unknown_pattern", "no fit"), seen
         return _integrate(seen.beliefs, knowledge.known, question), seen
