@@ -40,7 +40,7 @@ CORRELATION_PRIOR_SAMPLES = 12.0
 """The track's own correlation counts as this many residuals."""
 MAX_CORRELATION = 0.95
 SLOW_TERMS = 4
-"""Legendre polynomials over the track's length, from the linear one on, that a tracker's slow errors are made of."""
+"""Degree of the Legendre polynomials over the track's length, from the constant one on, that a tracker's slow errors are made of."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
 DAMPINGS = np.array([1e-2, 0.1, 1.0, 10.0])
@@ -142,7 +142,7 @@ def _first_weighing(problem: Problem) -> _Weighing:
 
 def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: float, correlation: float) -> _Weighing:
     """The weighing with its slow errors: the first Legendre polynomials over the track, each as large as the track says, as innovations."""
-    course = np.asarray(np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS)[:, 1:], dtype=float)
+    course = np.asarray(np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS), dtype=float)
     modes, sizes, _ = np.linalg.svd(problem.slow_error * _innovations(problem.t, course[None], correlation)[0], full_matrices=False)
     return _Weighing(weights, scale, radius_scale, correlation, modes, 1.0 - 1.0 / np.sqrt(1.0 + sizes**2))
 
