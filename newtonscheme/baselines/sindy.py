@@ -171,7 +171,12 @@ def _test_functions(nodes: Floats) -> Floats:
 
 
 def _step_down(pysindy: Any, terms: Floats, acceleration: Floats, weight: Floats, allowed: Bools) -> Floats:
-    """(rungs, terms) one axis' models, fullest first: pysindy chooses the terms, least squares their coefficients."""
+    """(rungs, terms) one axis' models, fullest first: pysindy chooses the terms, least squares their coefficients.
+
+    Terms that are zero all along (of an axis that does not move) are no terms.
+    """
+    size = np.abs(terms).max(axis=0)
+    allowed = allowed & (size > RANK_TOLERANCE * size.max())
     left, right = terms[:, allowed] * weight[:, None], acceleration * weight
     with catch_warnings():
         simplefilter("ignore")
