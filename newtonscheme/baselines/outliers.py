@@ -16,6 +16,8 @@ FEWEST = 6
 """Under twice the coefficients a quadratic goes through whatever is wrong."""
 STUDENT_DOF = 3.0
 """Heavy enough that a sample 30 sigmas away pulls less than one in place."""
+LEAST_SPREAD = 1e-6
+"""Of the claimed sigma: what is exact has no outliers beyond it."""
 ROUNDS = 12
 """Of reweighting: the weights of 200 simulated tracks stood still to 1 % by then."""
 MAD_TO_SIGMA = 1.4826
@@ -68,7 +70,7 @@ def _leave_out_ratio(t: Floats, x: Floats, sigma: Floats) -> Floats:
     for _ in range(ROUNDS):
         coefficients, covariance = _solve_local(basis, trust, y)
         residual = (y - np.einsum("nsk,nk->ns", basis, coefficients)) / sigma[rows]
-        spread = MAD_TO_SIGMA * np.median(np.abs(residual), axis=1, keepdims=True) + np.finfo(float).tiny
+        spread = MAD_TO_SIGMA * np.median(np.abs(residual), axis=1, keepdims=True) + LEAST_SPREAD
         trust = precision * (STUDENT_DOF + 1.0) / (STUDENT_DOF + (residual / spread) ** 2)
     # At the sample itself s = 0, so the quadratic's value is its first coefficient and that value's variance the first of the covariance.
     normal = coefficients[:, 0] / np.sqrt(sigma**2 + covariance[:, 0, 0])
