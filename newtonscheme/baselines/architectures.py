@@ -1,12 +1,14 @@
 """The neural rivals in torch: GRU, TCN and neural ODE, from an encoded track to a mean and a sigma at every time of the grid.
 
-All three see the same (`sequence.encode`). GRU and TCN answer by one head: a mixture of four simple continuations (the last velocity,
-standing still, the robust parabola and cubic) plus a free difference; the neural ODE begins in the state and with the acceleration of the
+All three see the same (`sequence.encode`). GRU and TCN answer by one kind of roll-out, a mixture of four simple continuations (the last
+velocity, standing still, the robust parabola and cubic) plus a free difference; the neural ODE begins in the state and with the acceleration of the
 robust parabola. Without this a net has to learn extrapolation to a part in a thousand from samples; with it, it starts from what a free
 quadratic does and learns when not to believe it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from .sequence import CURVES, GRID, N_POWERS, SCALARS, SERIES
 N_GRID = len(GRID)
 GRU_HIDDEN, GRU_LAYERS, DECODER_HIDDEN = 64, 2, 72
 BLOCK = 4
-"""Grid times for one step of the decoder: 18 steps reach as far as 72 and add up fewer errors."""
+"""Grid times for one step of a roll-out: 18 steps reach as far as 72 and add up fewer errors."""
 TCN_CHANNELS, TCN_LEVELS, TCN_KERNEL = 44, 5, 3
 """Receptive field 1 + 2 (3 - 1) (2^5 - 1) = 125 samples: more than the 64 that are shown."""
 TCN_HEAD = 80
@@ -43,6 +45,8 @@ and a gate is never quite shut."""
 _MIX_START = (0.0, -1.0, 1.5, 0.0)
 """Logits of the last velocity, standing still, parabola and cubic in an untrained net."""
 _OUTPUTS = 2 * (2 + len(_MIX_START))
+TOLD = BLOCK * (2 + 1 + 2 * len(CURVES))
+"""What a step of a roll-out is told: the block before it, its times, the simple continuations at them."""
 
 
 def build(kind: str) -> nn.Module:
@@ -50,28 +54,48 @@ def build(kind: str) -> nn.Module:
     return {"gru": Gru, "tcn": Tcn, "neural_ode": NeuralOde}[kind]()
 
 
-class Head(nn.Module):
-    """Turns outputs (B, K', 12) into mean and log-sigma (B, K', 2) at some times of the grid."""
+class RollOut(nn.Module):
+    """Answers block by block along the grid, each step told the answer before it, the times and the simple continuations at them.
+
+    A step's outputs become a mean (the mixture of continuations and a free difference) and a sigma.
+    """
 
     powers: Tensor
     ramp: Tensor
+    grid: Tensor
     start: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("powers", _grid()[:, None] ** torch.arange(N_POWERS), persistent=False)
         self.register_buffer("ramp", _ramp(), persistent=False)
+        self.register_buffer("grid", _grid(), persistent=False)
         self.register_buffer("start", torch.tensor(_MIX_START), persistent=False)
 
-    def forward(self, out: Tensor, curves: Tensor, at: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """``out`` (B, K', 12) and ``curves`` (B, 3, 72, 2) from `continue_curves`."""
-        ramp = self.ramp[at][:, None]
-        free, spread, mix = out[..., :2], out[..., 2:4], out[..., 4:].reshape(*out.shape[:2], len(CURVES) + 1, 2)
-        share = functional.softmax(GATE_GAIN * mix + self.start[:, None], dim=-2)
-        mean = ramp * free + torch.einsum("bkcx,bckx->bkx", share[..., 1:, :], curves[:, :, at])
-        return mean, _log_sigma(spread, ramp)
+    def forward(self, step: Callable[[Tensor], Tensor], curves: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-sigma (B, 72, 2).
 
-    def continue_curves(self, curves: Tensor) -> Tensor:
+        Args:
+            step: called for each block in turn with what it is told (B, `TOLD`); returns outputs (B, 4 * 12).
+            curves: (B, 3, 4, 2) coefficients of the simple continuations.
+        """
+        anchors = self._continue_curves(curves)
+        before, means, spreads = curves.new_zeros(len(curves), BLOCK, 2), [], []
+        for start in range(0, N_GRID, BLOCK):
+            at = slice(start, start + BLOCK)
+            told = [_soft(before).flatten(1), self.grid[at].expand(len(curves), -1), _soft(anchors[:, :, at]).flatten(1)]
+            out = step(torch.cat(told, dim=1)).reshape(-1, BLOCK, _OUTPUTS)
+            before = self._mix(out, anchors[:, :, at], self.ramp[at, None])
+            means.append(before)
+            spreads.append(_log_sigma(out[..., 2:4], self.ramp[at, None]))
+        return torch.cat(means, dim=1), torch.cat(spreads, dim=1)
+
+    def _mix(self, out: Tensor, anchors: Tensor, ramp: Tensor) -> Tensor:
+        logits = out[..., 4:].reshape(*out.shape[:2], len(CURVES) + 1, 2)
+        share = functional.softmax(GATE_GAIN * logits + self.start[:, None], dim=-2)
+        return ramp * out[..., :2] + torch.einsum("bkcx,bckx->bkx", share[..., 1:, :], anchors)
+
+    def _continue_curves(self, curves: Tensor) -> Tensor:
         """(B, 3, 72, 2) the simple continuations on the grid, less the last velocity's."""
         far = torch.einsum("kp,bcpx->bckx", self.powers, curves)
         return far * (1.0 + (far / LARGEST_CURVE) ** 4) ** -0.25
@@ -80,54 +104,56 @@ class Head(nn.Module):
 class Gru(nn.Module):
     """A gated recurrent encoder (Cho et al. 2014) of two layers, and a recurrent decoder that is fed its own last answers."""
 
-    grid: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.GRU(len(SERIES), GRU_HIDDEN, GRU_LAYERS, batch_first=True)
         self.context = nn.Linear(GRU_LAYERS * GRU_HIDDEN + len(SCALARS), DECODER_HIDDEN)
-        self.cell = nn.GRUCell(2 * BLOCK + BLOCK + 2 * BLOCK * len(CURVES), DECODER_HIDDEN)
+        self.cell = nn.GRUCell(TOLD, DECODER_HIDDEN)
         self.hidden = nn.Linear(DECODER_HIDDEN, DECODER_HIDDEN)
         self.out = nn.Linear(DECODER_HIDDEN, BLOCK * _OUTPUTS)
-        self.head = Head()
-        self.register_buffer("grid", _grid(), persistent=False)
+        self.roll_out = RollOut()
 
     def forward(self, series: Tensor, scalars: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-sigma (B, 72, 2) of encoded tracks."""
         _, last = self.encoder(series)
         state = torch.tanh(self.context(torch.cat([*last, scalars], dim=1)))
-        anchors = self.head.continue_curves(curves)
-        before, means, spreads = series.new_zeros(len(series), BLOCK, 2), [], []
-        for start in range(0, N_GRID, BLOCK):
-            at = slice(start, start + BLOCK)
-            told = [_soft(before).flatten(1), self.grid[at].expand(len(series), -1), _soft(anchors[:, :, at]).flatten(1)]
-            state = self.cell(torch.cat(told, dim=1), state)
-            out = self.out(functional.relu(self.hidden(state))).reshape(-1, BLOCK, _OUTPUTS)
-            before, spread = self.head(out, anchors, at)
-            means.append(before)
-            spreads.append(spread)
-        return torch.cat(means, dim=1), torch.cat(spreads, dim=1)
+
+        def step(told: Tensor) -> Tensor:
+            nonlocal state
+            state = self.cell(told, state)
+            return self.out(functional.relu(self.hidden(state)))
+
+        mean, log_sigma = self.roll_out(step, curves)
+        return mean, log_sigma
 
 
 class Tcn(nn.Module):
-    """Dilated causal residual blocks (Bai, Kolter & Koltun 2018) without dropout or weight norm, and a direct answer for every time of the grid."""
+    """Dilated causal residual blocks (Bai, Kolter & Koltun 2018) without dropout or weight norm, and a feed-forward roll-out.
+
+    On 3,000 tracks for 14 epochs the roll-out reached a validation loss of 1.62, a direct answer for all 72 times at once 1.73 (swings:
+    12 % of the unseen path against 17 %).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         sizes = (len(SERIES), *[TCN_CHANNELS] * TCN_LEVELS)
         self.blocks = nn.Sequential(*(_Residual(sizes[i], sizes[i + 1], 2**i) for i in range(TCN_LEVELS)))
         self.context = nn.Linear(2 * TCN_CHANNELS + len(SCALARS), TCN_HEAD)
-        self.place = nn.Parameter(0.1 * torch.randn(N_GRID, TCN_HEAD))
+        self.told = nn.Linear(TOLD, TCN_HEAD)
         self.hidden = nn.Linear(TCN_HEAD, TCN_HEAD)
-        self.out = nn.Linear(TCN_HEAD, _OUTPUTS)
-        self.head = Head()
+        self.out = nn.Linear(TCN_HEAD, BLOCK * _OUTPUTS)
+        self.roll_out = RollOut()
 
     def forward(self, series: Tensor, scalars: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-sigma (B, 72, 2) of encoded tracks."""
         features = self.blocks(series.transpose(1, 2))
         context = self.context(torch.cat([features[:, :, -1], features.mean(dim=2), scalars], dim=1))
-        each = functional.relu(context[:, None] * (1.0 + self.place) + self.place)
-        return self.head(self.out(functional.relu(self.hidden(each))), self.head.continue_curves(curves))
+
+        def step(told: Tensor) -> Tensor:
+            return self.out(functional.relu(self.hidden(functional.relu(context + self.told(told)))))
+
+        mean, log_sigma = self.roll_out(step, curves)
+        return mean, log_sigma
 
 
 class NeuralOde(nn.Module):
