@@ -130,8 +130,8 @@ class Gru(nn.Module):
 class Tcn(nn.Module):
     """Dilated causal residual blocks (Bai, Kolter & Koltun 2018) without dropout or weight norm, and a feed-forward roll-out.
 
-    On 3,000 tracks for 14 epochs the roll-out reached a validation loss of 1.62, a direct answer for all 72 times at once 1.73 (swings:
-    12 % of the unseen path against 17 %).
+    The roll-out did better than a direct answer for all 72 times at once: a validation loss of 1.62 against 1.73 after 14 epochs on 3,000
+    tracks (swings: 12 % of the unseen path against 17 %), 1.475 against 1.491 after 27 on 10,000.
     """
 
     def __init__(self) -> None:
