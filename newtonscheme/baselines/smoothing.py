@@ -7,6 +7,7 @@ the correlation in time that the samples state and a scale learned with them: no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,8 @@ def _inside(s: Floats) -> Floats:
     return np.clip(s, 0.0, 1.0 - 1e-12)
 
 
-def _whitener(t: Floats, correlation_time: float):  # type: ignore[no-untyped-def]
+def _whitener(t: Floats, correlation_time: float) -> Callable[[Floats], Floats]:
+    """What takes the correlation out of rows of unit variance, sample by sample."""
     phi = np.exp(-np.diff(t) / correlation_time) if correlation_time > 0 else np.zeros(len(t) - 1)
     root = np.sqrt(1.0 - phi**2)
 
