@@ -5,8 +5,9 @@ first-order Gauss-Markov process of the track's correlation time, white where th
 Li & Kirubarajan 2001, Estimation with Applications to Tracking and Navigation, 8.2). The process is driven by white-noise acceleration
 (their 6.2.2) or white-noise jerk (6.2.3), discretised exactly for every interval, so that gaps and uneven clocks need no care.
 
-The one free number, the process noise, and the scale of all noise are those under which the observed samples' innovations are likeliest. A
-sample that surprises the filter is weighed down by Huber's function (Huber 1964), which equals a larger measurement noise for it.
+The one free number, the process noise, and the scale of all noise are those under which the observed samples' innovations are likeliest; the
+band averages over the process noise by that likelihood, because a few samples leave it uncertain by decades. A sample that
+surprises the filter is weighed down by Huber's function (Huber 1964), which equals a larger measurement noise for it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ DIFFUSE = 10.0
 wide enough to say nothing, and near enough to the data that nothing is lost to rounding."""
 GATE = 3.0
 """Sigmas beyond which an innovation pulls no harder: one normal sample in 370."""
-LEAST_NOISE = 1e-3
-"""Process noise, as the sigma it adds over the whole track in sigmas of a sample: under this it is none."""
+LEAST_NOISE = 0.1
+"""Process noise, as the sigma it adds over the whole track in sigmas of a sample: under this it is none, and all values are equally likely."""
 LARGEST_NOISE = 1e10
 """Process noise in the path's extent and duration: the path then starts anew at each sample even where it swings 15 times."""
-COARSE, FINE = 36, 13
-"""Values tried in the whole range and again between the best one's neighbours: steps of half a decade, then of a tenth; the optimum is flatter."""
+COARSE, FINE = 32, 9
+"""Values tried in the whole range and again between the best one's neighbours: steps of half a decade, then of an eighth; the optimum is flatter."""
 WHITE = 1e-3
 """Share of a sample's variance that is white even where its error is a process of its own: keeps the innovation's variance positive."""
 
@@ -113,26 +114,21 @@ def _forecast(question: Question, order: int) -> Forecast | Refusal:
         correlation_time=track.correlation_time / duration,
     )  # fmt: skip
     noise, filtered = _tune(samples, order)
-    centre, variance = _predict(filtered, noise, (question.t - track.t[-1]) / duration, order)
+    centre, sigma = _predict(filtered, noise, (question.t - track.t[-1]) / duration, order)
     quantile = student_quantile(question.level, filtered.dof)
-    return make_forecast(question, track.centre_px[0] + extent * centre, extent * np.sqrt(variance), quantile)
+    return make_forecast(question, track.centre_px[0] + extent * centre, extent * sigma, quantile)
 
 
-def _tune(samples: _Samples, order: int) -> tuple[float, _Filtered]:
-    """The process noise under which the innovations are likeliest, and the filter that has it."""
+def _tune(samples: _Samples, order: int) -> tuple[Floats, _Filtered]:
+    """Process noises (`COARSE` + `FINE`,) and their filters: a grid over the whole range, then one about the likeliest."""
     added = float(process_covariance(1.0, order)[0, 0])
     least = (LEAST_NOISE * float(np.median(samples.sigma))) ** 2 / added
     coarse = np.geomspace(min(least, 1.0), LARGEST_NOISE, COARSE)
     scouted = _filter(samples, coarse, order, np.ones(COARSE))
     best = int(np.argmax(scouted.log_likelihood))
     fine = np.geomspace(coarse[max(best - 1, 0)], coarse[min(best + 1, COARSE - 1)], FINE)
-    filtered = _filter(samples, fine, order, np.full(FINE, scouted.scale[best]))
-    best = int(np.argmax(filtered.log_likelihood))
-    only = slice(best, best + 1)
-    return float(fine[best]), _Filtered(
-        state=filtered.state[only], covariance=filtered.covariance[only], scale=filtered.scale[only],
-        log_likelihood=filtered.log_likelihood[only], dof=filtered.dof,
-    )  # fmt: skip
+    every = np.concatenate([coarse, fine])
+    return every, _filter(samples, every, order, np.full(len(every), scouted.scale[best]))
 
 
 def _filter(samples: _Samples, noise: Floats, order: int, gate_scale: Floats) -> _Filtered:
@@ -194,10 +190,14 @@ def _update(state: Floats, covariance: Floats, seen: Floats, x: Floats, white: F
     return state + gain * innovation[..., None], covariance, cost.sum(axis=1), spread
 
 
-def _predict(filtered: _Filtered, noise: float, ahead: Floats, order: int) -> tuple[Floats, Floats]:
-    """Centre (h, 2) and its variance (h, 2), ``ahead`` (h,) of the last sample, without the tracker's error."""
-    state, covariance = filtered.state[0, :, :order], filtered.covariance[0, :, :order, :order]
+def _predict(filtered: _Filtered, noise: Floats, ahead: Floats, order: int) -> tuple[Floats, Floats]:
+    """Centre (h, 2) under the likeliest process noise and its sigma (h, 2), ``ahead`` (h,) of the last sample, without the tracker's error."""
     first = np.stack([transition(float(dt), order)[0] for dt in ahead])
     grown = np.array([process_covariance(float(dt), order)[0, 0] for dt in ahead])
-    variance = np.einsum("hi,aij,hj->ha", first, covariance, first) + noise * grown[:, None]
-    return first @ state.T, filtered.scale[0] * np.maximum(variance, 0.0)
+    centre = np.einsum("hi,bai->bha", first, filtered.state[..., :order])
+    variance = np.einsum("hi,baij,hj->bha", first, filtered.covariance[..., :order, :order], first) + (noise[:, None] * grown)[..., None]
+    likeliest = centre[int(np.argmax(filtered.log_likelihood))]
+    even = filtered.log_likelihood[:COARSE]  # one for each half decade: the average is over a flat prior of the noise's logarithm
+    weight = np.exp(even - even.max())
+    square = filtered.scale[:COARSE, None, None] * np.maximum(variance[:COARSE], 0.0) + (centre[:COARSE] - likeliest) ** 2
+    return likeliest, np.sqrt(np.einsum("b,bha->ha", weight / weight.sum(), square))

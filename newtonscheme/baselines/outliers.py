@@ -25,8 +25,8 @@ OUTLIER_SIGMAS = 6.0
 """Of the residual's own sigma: the tail of a normal sample beyond it is 2e-9, which leaves room for a scale learned from a dozen samples."""
 LARGEST_SHARE = 0.2
 """More wrong samples than this are no outliers but a path that a local quadratic does not describe; then all are kept."""
-LEAST_SIGMA_SHARE = 1e-9
-"""Of the path's extent: tracks without any stated noise still have a weight."""
+LEAST_SIGMA_SHARE, LEAST_SIGMA_PX = 1e-9, 1e-100
+"""Of the path's extent, and at all: tracks without any stated noise still have a weight, even at rest, that can be squared."""
 
 
 def drop_outliers(track: Track) -> Track:
@@ -49,7 +49,7 @@ def axis_sigma(track: Track) -> Floats:
     """(n, 2) px: the stated sigma of each sample along each axis, never quite 0."""
     stated = np.sqrt(np.maximum(np.diagonal(track.covariance_px, axis1=1, axis2=2), 0.0))
     extent = float(np.max(np.ptp(track.centre_px, axis=0)))
-    return np.maximum(np.where(np.isfinite(stated), stated, 0.0), max(LEAST_SIGMA_SHARE * extent, np.finfo(float).tiny))
+    return np.maximum(np.where(np.isfinite(stated), stated, 0.0), max(LEAST_SIGMA_SHARE * extent, LEAST_SIGMA_PX))
 
 
 def _leave_out_ratio(t: Floats, x: Floats, sigma: Floats) -> Floats:
