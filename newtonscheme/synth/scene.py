@@ -234,7 +234,7 @@ def _lawful_rhs(model: ForceModel, values: Mapping[str, float], laws: Mapping[st
     """The model's equation of motion with coefficients that follow the laws as the speed changes."""
     published = {kind: law for kind, law in laws.items() if law != "constant"}
     if not published:
-        prepared = {**values, **model.prepare(values)}
+        prepared: dict[str, float | Floats] = {**values, **model.prepare(values)}
         return lambda t, y: model.rhs(t, y, prepared)
     launch = max(float(np.linalg.norm([values[name] for name in ("vx", "vy", "vz")])), 1.0)
     ratios: list[tuple[tuple[str, ...], Callable[[float], float]]] = []
