@@ -102,7 +102,7 @@ def draw_learning(document: Mapping[str, Any]) -> Figure | None:
     figure, panels = _panels(1, 1)
     axes = panels[0][0]
     for name, curve in curves.items():
-        _line(axes, document, name, curve["tracks"], [100 * error for error in curve["error"]])
+        _line(axes, document, name, curve["tracks"], curve["error"])
     for cell in document["cells"]:
         at_half = cell["suite"] == "simulated" and cell["pattern"] == EVERY and cell["observed_share"] == OBSERVED_SHARE
         if at_half and cell["forecaster"] in (OURS, ORACLE) and cell["rms_median"] is not None:
