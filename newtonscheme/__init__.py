@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .batch.run import predict_many
     from .errors import LimitReached, NewtonSchemeError, NothingTrackable, StaleWeights, UnreadableInput, UsageError
     from .pipeline import predict, track
     from .report import report_to_json
@@ -39,6 +40,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "predict",
+    "predict_many",
     "report_to_json",
     "track",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "UnreadableInput": "errors",
     "UsageError": "errors",
     "predict": "pipeline",
+    "predict_many": "batch.run",
     "report_to_json": "report",
     "track": "pipeline",
 }

@@ -18,6 +18,8 @@ from .errors import LimitReached, UsageError
 from .notation import printable
 
 STDOUT = "-"
+PART = ".part"
+"""Ends the name of a file that is being written, so that nobody who watches a folder takes it for a result."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -53,8 +55,13 @@ def check_output(target: str | Path, *, force: bool, suffixes: Sequence[str] = (
 
 
 @contextmanager
-def replacing(target: str | Path, *, force: bool = False) -> Iterator[Path]:
+def replacing(target: str | Path, *, force: bool = False, suffix: str | None = None) -> Iterator[Path]:
     """The path of a temporary file that becomes ``target`` when the block ends well, and vanishes when it does not.
+
+    Args:
+        target: what is written.
+        force: whether an existing file may be replaced.
+        suffix: how the temporary name ends; by default as the target's, for writers that choose their format by it.
 
     Raises:
         UsageError: as `check_output`, or the folder cannot be written to.
@@ -62,7 +69,7 @@ def replacing(target: str | Path, *, force: bool = False) -> Iterator[Path]:
     """
     path = Path(target)
     check_output(path, force=force)
-    temporary = path.with_name(f".ns-{secrets.token_hex(8)}{path.suffix[:16]}")
+    temporary = path.with_name(f".ns-{secrets.token_hex(8)}{path.suffix[:16] if suffix is None else suffix}")
     try:
         # 0o666 is cut down by the user's umask, as for any file that a program creates.
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -94,7 +101,7 @@ def write_text(target: str | Path, text: str, *, force: bool = False) -> None:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
         return
-    with replacing(target, force=force) as temporary:
+    with replacing(target, force=force, suffix=PART) as temporary:
         temporary.write_bytes(text.encode())
 
 

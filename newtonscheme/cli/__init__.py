@@ -18,6 +18,7 @@ import typer
 
 from .. import __version__
 from ..errors import LimitReached, NewtonSchemeError, UsageError
+from .batch import batch
 from .benchmark import benchmark
 from .console import print_error, print_text
 from .objects import objects
@@ -31,7 +32,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}, rich_markup_mode="rich")
-for command in (predict, track, patterns, objects, simulate, train, benchmark):
+for command in (predict, track, batch, patterns, objects, simulate, train, benchmark):
     app.command()(command)
 
 

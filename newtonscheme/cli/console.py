@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from ..batch.run import Result, Tell
     from ..types import Notice, Progress
 
 STAGE_WIDTH = 24
@@ -72,3 +73,41 @@ def show_progress(quiet: bool) -> Iterator[Progress | None]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield advance
+
+
+@contextmanager
+def follow_batch(quiet: bool) -> Iterator[Tell | None]:
+    """A callback that prints each clip of a batch as it is finished, a line each on standard error, and how long the rest will take."""
+    if quiet:
+        yield None
+        return
+    reused = 0
+
+    def tell(result: Result) -> None:
+        nonlocal reused
+        reused += result.reused
+        if reused and (not result.reused or result.done == result.total):
+            print(f"{reused} of {result.total} clips were done before", file=sys.stderr)
+            reused = 0
+        if not result.reused:
+            print(_clip_line(result), file=sys.stderr, flush=True)
+
+    yield tell
+
+
+def _clip_line(result: Result) -> str:
+    row, width = result.row, len(str(result.total))
+    if row["status"] == "error":
+        ending = f"failed: {row['error_message']}"
+    elif row["status"] == "refused":
+        ending = f"refused ({row['refusal']})"
+    else:
+        ending = str(row["pattern"]).replace("_", " ")
+    left = f", {_duration(result.left_s)} left" if result.left_s is not None and result.done < result.total else ""
+    return f"[{result.done:>{width}}/{result.total}] {row['path']}: {ending} ({row['seconds']:.1f} s{left})"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
