@@ -19,6 +19,7 @@ import numpy as np
 from .errors import NothingTrackable, UsageError
 from .types import (
     Camera,
+    CameraMotion,
     Fit,
     Forecast,
     Notice,
@@ -99,7 +100,7 @@ def predict(path: str | Path | None = None, *, progress: Progress | None = None,
         t0, t1 = float(whole.fit.track.t[0]), float(whole.fit.track.t[-1])
         cut = t0 + told.observe * (t1 - t0)
         report = replace(observe_until(path, cut, whole, recogniser, knowledge, told, elapsed, progress), video=scene.tracking.video)
-    _write_outputs(path, report, told, progress)
+    _write_outputs(path, report, told, scene.tracking.camera_motion, progress)
     return report
 
 
@@ -171,12 +172,13 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
 
     if options.track is not None:
         return _read_table(options, cut)
-    from .vision.tracking import track_objects
+    from .vision.continuity import settle_tracks
+    from .vision.stabilisation import track_still_or_moving
     from .vision.video import open_video
 
     end = options.end if cut is None else cut if options.end is None else min(cut, options.end)
-    reader = open_video(str(path), fps=options.fps, start=options.start, end=end)
-    tracking = track_objects(reader, roi=options.roi, progress=progress)
+    tracking = track_still_or_moving(lambda: open_video(str(path), fps=options.fps, start=options.start, end=end), roi=options.roi, progress=progress)
+    tracking = settle_tracks(tracking)
     _check_tracks(tracking, options)
     size = (tracking.video.width_px, tracking.video.height_px)
     return _Scene(tracking=tracking, camera=choose_camera(options, size, table=False), size_px=size)
@@ -198,6 +200,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     """A table of tracked coordinates as a scene; of metres or angles through the orthographic camera of scale 1."""
     from .estimation.knowledge import choose_camera
     from .tracks_io import read_track
+    from .vision.continuity import split_at_pauses
 
     file = str(options.track)
     index = options.object_index
@@ -211,7 +214,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
         n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track",
         sha256=sha256(Path(file).read_bytes()).hexdigest(),
     )  # fmt: skip
-    tracking = Tracking(video=video, tracks=(rows,), notices=read.notices)
+    tracking = Tracking(video=video, tracks=split_at_pauses(rows), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
     camera = choose_camera(options, size, table=read.unit != "px")
     return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None, unit=read.unit)
@@ -452,7 +455,7 @@ def _score(seen: Analysis, fit: Fit, reference: Analysis, knowledge: Knowledge, 
     )  # fmt: skip
 
 
-def _write_outputs(path: str | Path | None, report: Report, options: Options, progress: Progress | None) -> None:
+def _write_outputs(path: str | Path | None, report: Report, options: Options, motion: CameraMotion | None, progress: Progress | None) -> None:
     """Every file that was asked for; JSON last, so that its presence says that the others are there."""
     if options.plot is not None:
         from .figures import write_plot
@@ -463,7 +466,7 @@ def _write_outputs(path: str | Path | None, report: Report, options: Options, pr
         from .vision.video import open_video
 
         reader = open_video(str(path), fps=options.fps, start=options.start, end=options.end)
-        write_overlay(reader, report, options.overlay, progress, force=options.force)
+        write_overlay(reader, report, options.overlay, progress, motion=motion, force=options.force)
     from .report import write_csv, write_json
 
     if options.csv is not None:

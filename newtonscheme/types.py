@@ -63,7 +63,8 @@ class Video:
     """What was found in a video file after it was read.
 
     ``fps`` is the median rate of the time stamps in use (1/s); ``n_frames`` counts the frames that were decoded
-    between ``--start`` and ``--end``; ``damage`` counts frames by kind of damage ("corrupt", "lost", "duplicate", "frozen").
+    between ``--start`` and ``--end``; ``damage`` counts frames by kind of damage ("corrupt", "lost", "duplicate", "frozen"), and ``repeated``
+    are the numbers of those that show the picture before them once more.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Video:
     time_source: TimeSource
     sha256: str
     damage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    repeated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +170,40 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraMotion:
+    """How a camera moved: ``to_first`` (n, 3, 3) maps the pixels of the frames ``index`` (n,) to those of the first one.
+
+    ``error_px`` (n,) is the sigma of a mapped point.
+    """
+
+    index: Ints
+    to_first: Floats
+    error_px: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.index)
+        _freeze(self, "index", self.index, (n,), np.int64)
+        _freeze(self, "to_first", self.to_first, (n, 3, 3))
+        _freeze(self, "error_px", self.error_px, (n,))
+
+    def at(self, frame: int) -> Floats:
+        """(3, 3) of a frame; of the nearest known one where it is not known itself."""
+        after = int(np.searchsorted(self.index, frame))
+        near = [k for k in (after - 1, after) if 0 <= k < len(self.index)]
+        return np.asarray(self.to_first[min(near, key=lambda k: abs(int(self.index[k]) - frame))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
-    """What vision returns: the video as it was read, the tracks it found (best first) and what it noticed."""
+    """What vision returns: the video as it was read, the tracks it found (best first) and what it noticed.
+
+    Where the camera moved and its motion was taken out, ``camera_motion`` is that motion, and tracks are in the first frame's coordinates.
+    """
 
     video: Video
     tracks: tuple[Track, ...]
     notices: tuple[Notice, ...] = ()
+    camera_motion: CameraMotion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

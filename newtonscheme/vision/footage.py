@@ -17,7 +17,7 @@ from ..types import Bools, Bytes, Floats, Ints
 from .background import Background, Singles, estimate_background, foreground, match_brightness, smooth, spread_indices
 
 if TYPE_CHECKING:
-    from .video import Frame
+    from .frame import Picture
 
 TILE = 32
 """Pixels of a tile's side: a small ball and its surroundings."""
@@ -95,7 +95,7 @@ class Stretch:
         """No more memory for another frame."""
         return self._weight > SMALL_BUDGET or self._tile_weight > TILE_BUDGET
 
-    def starts_anew(self, frame: Frame) -> bool:
+    def starts_anew(self, frame: Picture) -> bool:
         """Whether a frame shows another scene or other light than this stretch."""
         if len(self) < MIN_STRETCH:
             return False
@@ -104,7 +104,7 @@ class Stretch:
             return False
         return all(match_brightness(probe, self._probe(self.luma[k]))[2] > CUT_SHARE for k in (0, -1))
 
-    def append(self, frame: Frame) -> None:
+    def append(self, frame: Picture) -> None:
         """Take the next frame, thinned at once and its changed tiles a little later."""
         k = len(self.index)
         luma, chroma = np.ascontiguousarray(frame.luma[self._thin]), frame.chroma()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import av
 import cv2
@@ -10,7 +12,7 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideData
 from av.video.plane import VideoPlane
 
-from ..types import Bytes
+from ..types import Bytes, Notice, Video
 
 # Containers whose pixels are further from square than this are broken: the widest real ones (anamorphic film) are 2:1.
 WIDEST_PIXEL = 4.0
@@ -58,6 +60,43 @@ class Geometry:
         if self.flip is not None:
             plane = _uint8(cv2.flip(plane, self.flip))
         return plane
+
+
+class Picture(Protocol):
+    """What tracking reads of a frame: see `Frame`."""
+
+    @property
+    def index(self) -> int:
+        """Its number in the file."""
+
+    @property
+    def t(self) -> float:
+        """Its time in s."""
+
+    @property
+    def luma(self) -> Bytes:
+        """(H, W) uint8."""
+
+    def chroma(self) -> Bytes | None:
+        """(ceil(H/2), ceil(W/2), 2) uint8 Cb and Cr; None for a grey video."""
+
+
+class Film(Protocol):
+    """What tracking reads of a video: see `VideoReader`."""
+
+    @property
+    def width_px(self) -> int:
+        """Of every picture."""
+
+    @property
+    def height_px(self) -> int:
+        """Of every picture."""
+
+    def frames(self) -> Iterator[Picture]:
+        """The pictures in order."""
+
+    def summary(self) -> tuple[Video, tuple[Notice, ...]]:
+        """The video as the last pass read it, and what is doubtful about it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

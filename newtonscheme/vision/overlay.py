@@ -6,7 +6,7 @@ Everything is sized by the picture, drawn at sub-pixel positions, and kept off t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ..files import check_output, replacing
 from ..notation import format_name, format_number, format_percent, format_quantity
-from ..types import Bools, Bytes, Floats, Progress, Report
+from ..types import Bools, Bytes, CameraMotion, Floats, Progress, Report
 from .lettering import draw_text
+from .registration import mapped
 from .video import VideoReader
 
 OVERLAY_SUFFIXES = (".mp4",)
@@ -57,8 +58,18 @@ CRF, PRESET, ENCODER_THREADS = 18, "fast", 2
 BT709, LIMITED_RANGE = 1, 1
 
 
-def write_overlay(reader: VideoReader, report: Report, path: str | Path, progress: Progress | None = None, *, force: bool = False) -> None:
+def write_overlay(
+    reader: VideoReader,
+    report: Report,
+    path: str | Path,
+    progress: Progress | None = None,
+    *,
+    motion: CameraMotion | None = None,
+    force: bool = False,
+) -> None:
     """Write the film with the report drawn in, as H.264 (yuv420p, index first) in mp4: the frames and times of ``reader``, whole or not at all.
+
+    With the ``motion`` of a moving camera everything is drawn where each frame shows it.
 
     Raises:
         UsageError: the file cannot be written, or exists and ``force`` is not given.
@@ -83,7 +94,8 @@ def write_overlay(reader: VideoReader, report: Report, path: str | Path, progres
         first: float | None = None
         for count, frame in enumerate(reader.frames(), 1):
             first = frame.t if first is None else first
-            picture = _to_picture(painter.paint(frame.colour(), frame.t))
+            view = painter if motion is None else painter.seen_from(motion.at(frame.index))
+            picture = _to_picture(view.paint(frame.colour(), frame.t))
             picture.pts, picture.time_base = round((frame.t - first) * CLOCK), Fraction(1, CLOCK)
             container.mux(stream.encode(picture))
             if progress is not None:
@@ -177,6 +189,17 @@ class _Painter:
             panel=places[0],
             bar=places[1] if len(places) > 1 else None,
         )
+
+    def seen_from(self, to_first: Floats) -> _Painter:
+        """The same drawing in the pixels of a frame that ``to_first`` (3, 3) maps to the first one's."""
+        shrink = np.diag([self.scale, self.scale, 1.0])
+        from_first = np.asarray(shrink @ np.linalg.inv(to_first) @ np.linalg.inv(shrink), dtype=np.float64)
+        zoom = float(np.sqrt(abs(np.linalg.det(from_first[:2, :2]))))
+        ahead, half = mapped(from_first, self.ahead_px), zoom * self.half_px
+        return replace(
+            self, centre_px=mapped(from_first, self.centre_px), radius_px=zoom * self.radius_px, ahead_px=ahead, half_px=half,
+            band=_draw_band(ahead, half, self.size_px),
+        )  # fmt: skip
 
     def paint(self, image: Bytes, t: float) -> Bytes:
         """The picture at time t (s) with everything drawn in."""

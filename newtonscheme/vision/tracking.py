@@ -23,7 +23,7 @@ from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, jo
 from .steadiness import camera_moves
 
 if TYPE_CHECKING:
-    from .video import VideoReader
+    from .frame import Film
 
 REFINED_PATHS, REFINED_SHARE = 6, 0.1
 """Paths of a stretch that discs are fitted to, best first, while they look at least this much as good as the best."""
@@ -55,7 +55,7 @@ PREFERENCE = 3
 
 
 def track_objects(
-    reader: VideoReader, *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8
+    reader: Film, *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8
 ) -> Tracking:
     """Tracks of everything that moves like one body, the smoothest first; an empty tuple when nothing does.
 

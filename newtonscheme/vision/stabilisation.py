@@ -1,0 +1,207 @@
+"""A moving camera's own motion taken out of the film: every frame is laid on the first one, and what moves is then looked for as usual.
+
+The background's motion is read off features that are followed from a key frame (Lucas & Kanade 1981, in a pyramid, from where the frame
+before leaves them) and matched robustly, by a homography, which is exact for a camera that turns or zooms, or by a similarity where the
+features tell no more. Frames are laid on a canvas larger than the picture. Where a frame does not reach, the canvas keeps what was last
+seen there, or will be first: nothing appears to move as a place comes into view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ..types import Bytes, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
+from .registration import Features, mapped
+from .tracking import MOVING_CAMERA, PROGRESS_STEP, track_objects
+
+if TYPE_CHECKING:
+    from .frame import Picture
+    from .video import VideoReader
+
+FOLLOWED_WIDTH = 960
+"""Columns at which features are followed: their errors average to some hundredths of a pixel here."""
+RENEWAL_SHARE = 0.6
+"""A new key frame is taken when fewer than this share of a key frame's features can still be followed."""
+MARGIN = 0.5
+"""Of the picture: how far the canvas reaches beyond the first frame on each side at most."""
+COARSE = 8
+"""Pixels of the canvas for one of the map that tells where something new comes into view."""
+HALF = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
+"""From pixels of colour to those of brightness."""
+STEADIED = "the camera moves: its own motion was taken out by what stands still in the background; coordinates are those of the first frame"
+LOST = f"{MOVING_CAMERA}; too little of the background could be followed to take its motion out"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SteadyFrame:
+    """A frame laid on the canvas, with the parts of a `Frame` that tracking reads."""
+
+    index: int
+    t: float
+    luma: Bytes
+    colour: Bytes | None
+
+    def chroma(self) -> Bytes | None:
+        """(ceil(H/2), ceil(W/2), 2) uint8 Cb and Cr on the canvas; None for a grey video."""
+        return self.colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Canvas:
+    """``offset_px`` (u, v) of the first frame's first pixel, and what each place shows when it first comes into view."""
+
+    offset_px: tuple[int, int]
+    luma: Bytes
+    chroma: Bytes | None
+
+    @property
+    def onto(self) -> Floats:
+        """(3, 3) from the first frame's pixels to the canvas's."""
+        return np.array([[1.0, 0.0, self.offset_px[0]], [0.0, 1.0, self.offset_px[1]], [0.0, 0.0, 1.0]])
+
+
+def track_still_or_moving(
+    reopen: Callable[[], VideoReader], *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8
+) -> Tracking:
+    """What moves in a video; where its camera moves, in front of the background laid still, in the first frame's coordinates.
+
+    A still camera's video is read once. A moving one's is read three times more: for the camera's motion, the canvas and the tracks. Where
+    the background cannot be followed, nothing is found, and a notice says so.
+    """
+    found = track_objects(reopen(), roi=roi, progress=progress, max_tracks=max_tracks)
+    if not _moves(found):
+        return found
+    motion = register_frames(reopen(), progress)
+    if motion is None:
+        return _without_hope(found)
+    canvas = _first_views(reopen(), motion)
+    left, top = canvas.offset_px
+    on_canvas = None if roi is None else (roi[0] + left, roi[1] + top, roi[2], roi[3])
+    steadied = track_objects(SteadyReader(reopen(), motion, canvas), roi=on_canvas, progress=progress, max_tracks=max_tracks)
+    if _moves(steadied):
+        return _without_hope(found)
+    tracks = tuple(_in_first_frame(track, motion, canvas) for track in steadied.tracks)
+    return replace(steadied, tracks=tracks, notices=(*steadied.notices, Notice("camera_steadied", STEADIED)), camera_motion=motion)
+
+
+def _moves(found: Tracking) -> bool:
+    return any(notice.code == "moving_camera" for notice in found.notices)
+
+
+def _without_hope(found: Tracking) -> Tracking:
+    return replace(found, notices=tuple(Notice(n.code, LOST) if n.code == "moving_camera" else n for n in found.notices))
+
+
+def register_frames(reader: VideoReader, progress: Progress | None = None) -> CameraMotion | None:
+    """Each frame's homography to the first frame, from what both show of the background; None where too little of it can be followed."""
+    index, maps, errors = [], [], []
+    key: Features | None = None
+    key_map, key_error, onto, scale = np.eye(3), 0.0, np.eye(3), 1.0
+    for count, frame in enumerate(reader.frames(), 1):
+        scale = max(1.0, frame.luma.shape[1] / FOLLOWED_WIDTH)
+        image = _shrunk(frame.luma, scale)
+        error = 0.0
+        if key is None:
+            key = Features.of(image)
+        else:
+            match = key.match(image, onto)
+            if match is None:
+                return None
+            onto, error = match.onto, float(np.hypot(match.error_px, key_error))
+            if match.share < RENEWAL_SHARE:
+                key, key_map, key_error, onto = Features.of(image), key_map @ onto, error, np.eye(3)
+        index.append(frame.index)
+        maps.append(key_map @ onto)
+        errors.append(error * scale)
+        if progress is not None and count % PROGRESS_STEP == 0:
+            progress("camera", count, reader.n_frames_hint)
+    # A pixel's centre keeps its place in the middle of the pixels it was shrunk from.
+    grow = np.array([[scale, 0.0, 0.5 * (scale - 1)], [0.0, scale, 0.5 * (scale - 1)], [0.0, 0.0, 1.0]])
+    whole = grow @ np.array(maps) @ np.linalg.inv(grow)
+    return CameraMotion(index=np.array(index), to_first=whole / whole[:, 2:, 2:], error_px=np.array(errors))
+
+
+class SteadyReader:
+    """A video as a camera at rest would have seen it: the frames of a reader laid on one canvas."""
+
+    def __init__(self, reader: VideoReader, motion: CameraMotion, canvas: _Canvas) -> None:
+        self._reader, self._motion, self._canvas = reader, motion, canvas
+        self.height_px, self.width_px = canvas.luma.shape
+        self.n_frames_hint = reader.n_frames_hint
+
+    def frames(self) -> Iterator[SteadyFrame]:
+        """The reader's frames on the canvas."""
+        luma, chroma = self._canvas.luma, self._canvas.chroma
+        for frame in self._reader.frames():
+            luma, chroma = _laid(frame, self._canvas.onto @ self._motion.at(frame.index), luma, chroma)
+            yield SteadyFrame(frame.index, frame.t, luma, chroma)
+
+    def summary(self) -> tuple[Video, tuple[Notice, ...]]:
+        """The video as it was read."""
+        return self._reader.summary()
+
+
+def _first_views(reader: VideoReader, motion: CameraMotion) -> _Canvas:
+    """A canvas that holds the frames, with what each of its places shows first."""
+    size = np.array([reader.width_px, reader.height_px], dtype=np.float64)
+    corners = np.array([[0.0, 0.0], [size[0], 0.0], [size[0], size[1]], [0.0, size[1]]])
+    reached = np.concatenate([mapped(each, corners) for each in motion.to_first])
+    low = np.maximum(reached.min(axis=0), -MARGIN * size)
+    high = np.minimum(reached.max(axis=0), (1 + MARGIN) * size)
+    # Colour has half the resolution: the first frame begins at a whole block, and blocks are whole.
+    offset = 2 * np.ceil(np.maximum(-low, 0.0) / 2).astype(int)
+    width, height = (2 * np.ceil((offset + np.maximum(high, size)) / 2)).astype(int)
+    luma = np.zeros((height, width), np.uint8)
+    canvas = _Canvas((int(offset[0]), int(offset[1])), luma, np.full((height // 2, width // 2, 2), 128, np.uint8) if reader.has_colour else None)
+    known = np.zeros((-(-height // COARSE), -(-width // COARSE)), np.uint8)
+    coarser = np.diag([1.0 / COARSE, 1.0 / COARSE, 1.0])
+    ones = np.full((-(-reader.height_px // COARSE), -(-reader.width_px // COARSE)), 255, np.uint8)
+    blank, seen = np.full((height, width), 255, np.uint8), np.zeros((height, width), bool)
+    for frame in reader.frames():
+        onto = canvas.onto @ motion.at(frame.index)
+        view = cv2.warpPerspective(ones, coarser @ onto @ np.linalg.inv(coarser), known.shape[::-1], flags=cv2.INTER_NEAREST)
+        if not np.any((np.asarray(view) > 0) & (known == 0)):
+            continue
+        known = np.maximum(known, np.asarray(view))
+        laid, colour = _laid(frame, onto, canvas.luma, canvas.chroma)
+        inside = np.asarray(cv2.warpPerspective(np.full(frame.luma.shape, 255, np.uint8), onto, (width, height), flags=cv2.INTER_NEAREST)) == blank
+        new = inside & ~seen
+        seen |= inside
+        canvas.luma[new] = laid[new]
+        if canvas.chroma is not None and colour is not None:
+            canvas.chroma[new[::2, ::2]] = colour[new[::2, ::2]]
+    return canvas
+
+
+def _laid(frame: Picture, onto: Floats, luma: Bytes, chroma: Bytes | None) -> tuple[Bytes, Bytes | None]:
+    """The canvas with a frame laid on it; where the frame does not reach it stays as it was."""
+    size = (luma.shape[1], luma.shape[0])
+    top = cv2.warpPerspective(frame.luma, onto, size, luma.copy(), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT)
+    tint = frame.chroma()
+    if chroma is None or tint is None:
+        return np.asarray(top, dtype=np.uint8), None
+    half = np.linalg.inv(HALF) @ onto @ HALF
+    colour = cv2.warpPerspective(
+        tint, half, (chroma.shape[1], chroma.shape[0]), chroma.copy(), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    return np.asarray(top, dtype=np.uint8), np.asarray(colour, dtype=np.uint8)
+
+
+def _in_first_frame(track: Track, motion: CameraMotion, canvas: _Canvas) -> Track:
+    """A track on the canvas in the first frame's coordinates, the camera's error in its own."""
+    rows = np.searchsorted(motion.index, track.frame)
+    wider = (motion.error_px[rows] ** 2)[:, None, None] * np.eye(2)
+    centre = track.centre_px - np.array(canvas.offset_px, dtype=np.float64)
+    return replace(track, centre_px=centre, covariance_px=track.covariance_px + wider, to_reference=motion.to_first[rows])
+
+
+def _shrunk(luma: Bytes, scale: float) -> Bytes:
+    if scale == 1.0:
+        return np.ascontiguousarray(luma)
+    size = (round(luma.shape[1] / scale), round(luma.shape[0] / scale))
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
