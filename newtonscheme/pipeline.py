@@ -200,7 +200,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     """A table of tracked coordinates as a scene; of metres or angles through the orthographic camera of scale 1."""
     from .estimation.knowledge import choose_camera
     from .tracks_io import read_track
-    from .vision.continuity import split_at_pauses
+    from .vision.continuity import split_at_gaps
 
     file = str(options.track)
     index = options.object_index
@@ -214,7 +214,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
         n_frames=len(rows), duration=float(np.ptp(rows.t)) if len(rows) else 0.0, time_source="track",
         sha256=sha256(Path(file).read_bytes()).hexdigest(),
     )  # fmt: skip
-    tracking = Tracking(video=video, tracks=split_at_pauses(rows), notices=read.notices)
+    tracking = Tracking(video=video, tracks=split_at_gaps(rows), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
     camera = choose_camera(options, size, table=read.unit != "px")
     return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None, unit=read.unit)
@@ -275,6 +275,7 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
         scale = _measure_scale(seen.fit, seen.free_fit, knowledge)
         scale = scale if scene.unit == "px" else replace(scale, source="user")
         notices += _judge_scale(seen, scale, knowledge)
+        notices += _note_change(seen)
     if refusal is None and seen.fit is not None:
         forecast, more = _forecast(scene, seen, knowledge, options)
         notices += more
@@ -384,6 +385,16 @@ def _judge_scale(seen: Analysis, scale: Scale, knowledge: Knowledge) -> list[Not
     if g is not None and g.source == "measured" and abs(g.value - 9.81) > RULERS_AGREE * math.hypot(g.sigma, 0.03) + 0.05 * 9.81:
         notices.append(Notice("gravity_implausible", f"g = {g.value:.3g} +- {g.sigma:.2g} m/s^2: the clock or the ruler is implausible on Earth"))
     return notices
+
+
+def _note_change(seen: Analysis) -> list[Notice]:
+    """That the pattern holds over a part of the path only, where more than a flicker of it is left out."""
+    left_out = max(seen.first, len(seen.track) - seen.last)
+    if seen.verdict != "stable" or left_out < SHORTEST_TRACK:
+        return []
+    t, first, last = seen.track.t, seen.first, seen.last - 1
+    held = f"the pattern holds from {t[first]:.2f} to {t[last]:.2f} s of a path seen from {t[0]:.2f} to {t[-1]:.2f} s"
+    return [Notice("pattern_changes", f"{held}; the rest is another motion and was not used")]
 
 
 def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Options) -> tuple[Forecast | None, list[Notice]]:

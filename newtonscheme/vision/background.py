@@ -53,6 +53,8 @@ RIM = 4
 """Detection pixels around a region in which its outline's edges are looked at."""
 MIN_REGION = 4
 """Detection pixels of the smallest region worth a test."""
+MOST_REGIONS = 500
+"""Regions in a picture, of which real scenes have some hundred: more are noise all over, which no painting mends and which takes seconds."""
 TRIM_SIGMAS = 2.5
 """Cut of the trimmed fit of gain and offset: what moves must not count."""
 
@@ -204,6 +206,8 @@ def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chr
     early, late = spread <= EARLY, spread >= 1 - EARLY
     for chosen, frames in ((persistent, spread >= 0), (passing & (when < EARLY), early), (passing & (when > 1 - EARLY), late)):
         contours, _ = cv2.findContours(chosen.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        if len(contours) > MOST_REGIONS:
+            continue
         for contour in contours:
             x, y, w, h = cv2.boundingRect(contour)
             if w * h < MIN_REGION:
@@ -280,6 +284,8 @@ def _median_where(stack: Bytes, masks: Bools, background: Bytes, inside: Bools) 
 
 def _edge_energy(luma: Bytes, chroma: Bytes | None, outline: Bools) -> float:
     """Mean gradient along an outline, brightness and colour together, over a floor that stands for noise."""
+    if not outline.any():
+        return NOISE_FLOOR
     energy = float(_gradient(luma)[outline].mean())
     if chroma is not None:
         small = _halved(outline, chroma)

@@ -37,6 +37,8 @@ CHANGE_FLOOR, CHANGE_FACTOR = 8.0, 2.5
 """A tile changed if its smoothed pixels ranged over more than this many grey levels, and this many times the picture's typical range."""
 CUT_SHARE = 0.5
 """Share of the picture that no change of brightness explains: another scene, or other light."""
+CUT_UNEXPLAINED = 0.15
+"""The same for a frame in which most of the picture changed at once: a plain wall after another plain wall is still another scene."""
 CUT_LEVELS = 15
 """Grey levels between frames that a changed pixel differs by."""
 SAME_OFFSET = 0.8
@@ -102,7 +104,7 @@ class Stretch:
         probe = self._probe(frame.luma[self._thin])
         if float(np.mean(np.abs(probe - self._probe(self.luma[-1])) > CUT_LEVELS)) < CUT_SHARE:
             return False
-        return all(match_brightness(probe, self._probe(self.luma[k]))[2] > CUT_SHARE for k in (0, -1))
+        return all(match_brightness(probe, self._probe(self.luma[k]))[2] > CUT_UNEXPLAINED for k in (0, -1))
 
     def append(self, frame: Picture) -> None:
         """Take the next frame, thinned at once and its changed tiles a little later."""

@@ -6,6 +6,7 @@ paths while the stretch's pixels are still in memory. Nothing but candidates and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,7 @@ PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
 
-def track_objects(
-    reader: Film, *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8
-) -> Tracking:
+def track_objects(reader: Film, *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8) -> Tracking:
     """Tracks of everything that moves like one body, the smoothest first; an empty tuple when nothing does.
 
     ``roi`` is (left, top, width, height) in pixels. Decodes the video once; memory does not grow with its length.
@@ -66,8 +65,12 @@ def track_objects(
     linker = Linker(reader.width_px, reader.height_px, stretch.stride)
     done = 0
     steady = True
+    anew: list[float] = []
     for frame in reader.frames():
-        if stretch.full or stretch.starts_anew(frame):
+        changed = stretch.starts_anew(frame)
+        if changed:
+            anew.append(frame.t)
+        if changed or stretch.full:
             steady &= _digest(stretch, linker, evidence, roi)
             stretch = Stretch(reader.width_px, reader.height_px)
         stretch.append(frame)
@@ -79,8 +82,14 @@ def track_objects(
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
-    own = () if steady else (Notice("moving_camera", MOVING_CAMERA),)
+    own = (*_note_cuts(anew),) if steady else (Notice("moving_camera", MOVING_CAMERA),)
     return Tracking(video=video, tracks=tuple(_ranked(linker.paths(), evidence, max_tracks)), notices=(*notices, *own))
+
+
+def _note_cuts(times: list[float]) -> Iterator[Notice]:
+    if times:
+        found = f"the picture changes altogether {len(times)} time(s), first at {times[0]:.2f} s: another scene or other light"
+        yield Notice("scene_changed", f"{found}; motion may not be continuous there; choose a part with --start and --end")
 
 
 def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None) -> bool:

@@ -36,6 +36,7 @@ from .container import (
 )
 from .duplication import DUPLICATE, is_regular, mark_duplicates
 from .frame import Frame, has_colour, read_geometry, read_luma
+from .garbling import is_garbled, length_size
 
 __all__ = ["Frame", "VideoReader", "open_video"]
 
@@ -181,6 +182,7 @@ class VideoReader:
             time_source=self._clock.source,
             sha256=self._sha256,
             damage=MappingProxyType(damage),
+            repeated=tuple(self._pass.duplicates),
         )
         dynamic = [*self._file_notices(self._pass, damage), *self._picture_notices(self._pass, damage)]
         return video, (*self._clock.notices, *dynamic)
@@ -213,9 +215,11 @@ class VideoReader:
         with open_container(self.path) as container:
             stream = choose_stream(container, self.path)
             configure_decoder(stream, threads=threads)
+            prefix = length_size(stream.codec_context.name, stream.codec_context.extradata)
             for number, packet in _numbered(read_packets(container, stream, decoding.reading), entry):
+                garbled = packet is not None and (packet.is_corrupt or (prefix is not None and is_garbled(bytes(packet), prefix)))
                 pictures, failed = decode_packet(stream, packet, number)
-                harmed = failed or (packet is not None and packet.is_corrupt)
+                harmed = failed or garbled
                 if threads and (harmed or any(picture.is_corrupt for picture in pictures)):
                     raise _DamageFound
                 decoding.failed += failed and decoding.pictures > 0
