@@ -38,8 +38,8 @@ LARGEST_CONTENT_ERROR_PX = 1.5
 """The same where the picture itself is difficult (blur, shade, an object behind another)."""
 SAME_TIME_S = 2e-3
 """Containers round time stamps to a millisecond, twice in the worst case."""
-FEWEST_MATCHED = 0.5
-"""Share of the visible samples that a track must hold to be the ball's."""
+FEWEST_MATCHED = 1 / 3
+"""Share of the visible samples that a track must hold to be the ball's: one that leaves the picture and comes back may be two tracks."""
 ERRORS = (2, 3, 4, 6)
 GOOD = "t,x,y\n" + "".join(f"{i / 30:.4f},{20 + 190 * i / 30:.3f},{220 - 560 * i / 30 + 392.4 * (i / 30) ** 2:.3f}\n" for i in range(42))
 """A throw as a table: what weights and configurations are tried on, so that only they decide how the run ends."""
@@ -109,7 +109,7 @@ def judge(row: Mapping[str, Any], ending: Ending, corpus: Path) -> list[str]:
     faults = _judge_manners(ending)
     if faults:
         return faults
-    expected = _expectation(row)
+    expected = _expectation(row, ending)
     warned = "ns: warning" in ending.stderr or bool(ending.report and ending.report.get("warnings"))
     if expected == "error" and ending.exit not in ERRORS:
         return [f"ended with {ending.exit}, needed an error"]
@@ -125,10 +125,12 @@ def judge(row: Mapping[str, Any], ending: Ending, corpus: Path) -> list[str]:
     return []
 
 
-def _expectation(row: Mapping[str, Any]) -> str:
+def _expectation(row: Mapping[str, Any], ending: Ending) -> str:
     # A file without permissions is readable to root.
     readable = row["path"].endswith("no_permission.mp4") and os.geteuid() == 0
-    return "safe" if readable else str(row["expect"])
+    # Only `ns predict` knows patterns: to `ns track` a bounce is a path like any other.
+    patternless = row["group"] == "motion" and row["expect"] == "warn" and "track.csv" in ending.written
+    return "safe" if readable or patternless else str(row["expect"])
 
 
 def _judge_manners(ending: Ending) -> list[str]:
