@@ -17,7 +17,7 @@ import signal
 import stat
 import struct
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def serve() -> None:
     while chunk := os.read(tasks, CHUNK):
         pending += chunk
         if pending.endswith(b"\n"):
-            answer = _work_in_child(json.loads(pending), tasks)
+            answer = _work_in_child(json.loads(pending), tasks, answers)
             _write(answers, LENGTH.pack(len(answer)) + answer)
             pending = b""
 
@@ -115,11 +115,12 @@ def _warm_up() -> None:
     from ..vision import tracking  # noqa: F401
 
 
-def _work_in_child(task: Mapping[str, Any], tasks: int) -> bytes:
+def _work_in_child(task: Mapping[str, Any], tasks: int, answers: int) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(task, reading, writing)
+        # A child that outlives this process must not keep its pipes open: the parent sees by their end that it is gone.
+        _be_child(task, writing, unused=(reading, tasks, answers))
     os.close(writing)
     document = b""
     while chunk := _next_chunk(reading, tasks, child):
@@ -141,11 +142,12 @@ def _next_chunk(reading: int, tasks: int, child: int) -> bytes:
     return os.read(reading, CHUNK)
 
 
-def _be_child(task: Mapping[str, Any], reading: int, writing: int) -> None:
+def _be_child(task: Mapping[str, Any], writing: int, *, unused: Sequence[int]) -> None:
     """Work on one clip under its limits and end. Never returns."""
     code = 1
     try:
-        os.close(reading)
+        for pipe in unused:
+            os.close(pipe)
         _limit(task["limits"])
         _write(writing, make_document(task).encode())
         code = 0
