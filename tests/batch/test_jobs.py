@@ -57,11 +57,10 @@ def test_a_missing_file_is_a_job_which_then_fails_as_a_row(tmp_path: Path) -> No
     assert len(find_jobs([tmp_path / "missing.mp4"], {}).jobs) == 1
 
 
-@given(
-    st.lists(
-        st.text(st.characters(exclude_characters="/\0*?[", exclude_categories=["Cs"]), min_size=1, max_size=80), min_size=2, max_size=6, unique=True
-    )
-)
+NAMES = st.text(st.characters(exclude_characters="/\0*?[", exclude_categories=["Cs"]), min_size=1, max_size=80)
+
+
+@given(st.lists(NAMES, min_size=2, max_size=6, unique=True))
 def test_reports_of_different_clips_have_different_names_on_every_file_system(names: list[str]) -> None:
     found = find_jobs([f"/clips/{name}.mp4" for name in names], {})
     reports = [job.name for job in found.jobs]

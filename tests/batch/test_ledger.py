@@ -34,7 +34,7 @@ def test_what_is_written_is_found(ledger: Ledger) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "newtonscheme.report/1"}', '{"schema": NaN}', "[" * 100_000, "\udce9"])
 def test_a_file_that_is_no_report_of_a_batch_is_neither_believed_nor_replaced(ledger: Ledger, content: str) -> None:
     ledger.file("a").write_text(content, errors="surrogateescape")
-    with pytest.raises(UsageError, match="no batch's report.*--force"):
+    with pytest.raises(UsageError, match=r"no batch's report.*--force"):
         ledger.find("a")
 
 

@@ -135,7 +135,10 @@ def test_each_clip_is_a_line_as_it_is_finished(make_clips: MakeClips, tmp_path: 
 
 
 def start_batch(laboratory: str, *words: str, before: str = "") -> subprocess.Popen[str]:
-    call = f"import sys, newtonscheme.batch.isolation as isolation\n{before}\nisolation.START = {laboratory!r}\nfrom newtonscheme.cli import main\nsys.exit(main())"
+    call = (
+        f"import sys, newtonscheme.batch.isolation as isolation\n{before}\nisolation.START = {laboratory!r}\n"
+        "from newtonscheme.cli import main\nsys.exit(main())"
+    )
     return subprocess.Popen([sys.executable, "-c", call, "batch", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env=os.environ | {"PYTHONPATH": PACKAGE_ROOT})  # fmt: skip
 
