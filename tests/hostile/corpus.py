@@ -1,10 +1,10 @@
 """Runs `ns` over a corpus of hostile files, and judges each end by what the corpus's manifest says a correct program does with it.
 
-    python tests/hostile/corpus.py CORPUS [--command track|predict] [--only GLOB] [--jobs N] [--json FILE]
+    python tests/hostile/corpus.py CORPUS [--command track|predict] [--only GLOB] [--cold] [--jobs N] [--json FILE]
 
 Every case runs in a process of its own, forked from one that has its imports behind it: a run over 341 files then takes minutes, not tens
-of them. What a case may take (wall time, memory) is measured on that process. Outputs go to a fresh folder for each case, which is also
-its working directory, so that whatever a file makes the program write is seen.
+of them. With --cold each is a fresh interpreter, as a user starts it. What a case may take (wall time, memory) is measured on that process.
+Outputs go to a fresh folder for each case, which is also its working directory, so that whatever a file makes the program write is seen.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ SAME_TIME_S = 2e-3
 FEWEST_MATCHED = 1 / 3
 """Share of the visible samples that a track must hold to be the ball's: one that leaves the picture and comes back may be two tracks."""
 ERRORS = (2, 3, 4, 6)
+ROOT = Path(__file__).resolve().parents[2]
+COLD = "import sys; from newtonscheme.cli import main; sys.exit(main())"
 GOOD = "t,x,y\n" + "".join(f"{i / 30:.4f},{20 + 190 * i / 30:.3f},{220 - 560 * i / 30 + 392.4 * (i / 30) ** 2:.3f}\n" for i in range(42))
 """A throw as a table: what weights and configurations are tried on, so that only they decide how the run ends."""
 
@@ -76,8 +78,8 @@ def arguments(row: Mapping[str, Any], corpus: Path, command: str) -> list[str]:
     return [*told, "--track", "good.csv", {"model": "--weights", "config": "--config", "onnx": "--detector"}[row["kind"]], file]
 
 
-def run_case(row: Mapping[str, Any], corpus: Path, command: str) -> Ending:
-    """One run in a forked process."""
+def run_case(row: Mapping[str, Any], corpus: Path, command: str, *, cold: bool = False) -> Ending:
+    """One run in a forked process, or in a fresh interpreter."""
     folder = Path(tempfile.mkdtemp(prefix="ns_hostile_"))
     try:
         if row["kind"] not in ("video", "track"):
@@ -86,7 +88,7 @@ def run_case(row: Mapping[str, Any], corpus: Path, command: str) -> Ending:
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
-            _become(arguments(row, corpus, command), folder)
+            _become(arguments(row, corpus, command), folder, cold=cold)
         status, usage, hung = _wait(child, begun)
         wall = time.monotonic() - begun
         report = folder / "report.json"
@@ -175,7 +177,7 @@ def _judge_path(row: Mapping[str, Any], ending: Ending, corpus: Path) -> list[st
     return [f"{rms:.2f} px rms from the drawn centres"] if rms > limit else []
 
 
-def _become(words: Sequence[str], folder: Path) -> None:
+def _become(words: Sequence[str], folder: Path, *, cold: bool) -> None:
     """The child: the command line in the case's folder. Never returns."""
     code = 1
     try:
@@ -183,6 +185,8 @@ def _become(words: Sequence[str], folder: Path) -> None:
         os.setsid()
         for name, number in (("stdout", 1), ("stderr", 2)):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        if cold:
+            os.execve(sys.executable, [sys.executable, "-P", "-c", COLD, *words], os.environ | {"PYTHONPATH": str(ROOT)})
         from newtonscheme.cli import main
 
         code = main(words)
@@ -223,12 +227,12 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"found {name} in a report, which is no JSON")
 
 
-def run_corpus(corpus: Path, command: str, only: str = "*", jobs: int = 1) -> list[dict[str, Any]]:
+def run_corpus(corpus: Path, command: str, only: str = "*", jobs: int = 1, *, cold: bool = False) -> list[dict[str, Any]]:
     """Every case's end and faults, in the manifest's order."""
     rows = [row for row in read_manifest(corpus) if fnmatch.fnmatch(row["path"], only)]
 
     def work(row: dict[str, Any]) -> dict[str, Any]:
-        ending = run_case(row, corpus, command)
+        ending = run_case(row, corpus, command, cold=cold)
         told = {name: value for name, value in asdict(ending).items() if name != "report"}
         report = ending.report or {}
         warnings = [notice["code"] for notice in report.get("warnings") or ()]
@@ -261,6 +265,7 @@ def main() -> int:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--command", choices=("track", "predict"), default="track")
     parser.add_argument("--only", default="*", help="glob over group/name")
+    parser.add_argument("--cold", action="store_true", help="a fresh interpreter for each case")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     told = parser.parse_args()
@@ -270,7 +275,7 @@ def main() -> int:
     import newtonscheme.pipeline
     import newtonscheme.vision.tracking  # noqa: F401
 
-    results = run_corpus(told.corpus, told.command, told.only, told.jobs)
+    results = run_corpus(told.corpus, told.command, told.only, told.jobs, cold=told.cold)
     if told.json is not None:
         told.json.write_text(json.dumps(results, indent=1, ensure_ascii=True))
     sys.stdout.write(tell(results) + "\n")
