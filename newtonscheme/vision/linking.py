@@ -108,6 +108,9 @@ class Linker:
         self._predict(frames)
         m = len(candidates)
         self._crowd = 0.9 * self._crowd + 0.1 * max(m, 1)
+        if m == 0 and not self._active:
+            self._row += 1
+            return
         place = np.array([(c.u, c.v) for c in candidates]).reshape(m, 2)
         looks = np.array([_looks(c) for c in candidates]).reshape(m, 4)
         noise = (CENTRE_SIGMA * np.array([c.radius * c.elongation for c in candidates]).reshape(m) + 0.5 * self._stride) ** 2

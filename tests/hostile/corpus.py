@@ -275,9 +275,8 @@ def tell(results: Sequence[Mapping[str, Any]]) -> str:
     lines.append(f"all      {sum(not row['faults'] for row in results):3} of {len(results):3} as expected")
     if results:
         slowest, largest = max(results, key=lambda row: row["wall_s"]), max(results, key=lambda row: row["peak_mb"])
-        lines.append(
-            f"slowest {slowest['wall_s']:.1f} s ({slowest['path']!a}; {slowest['cpu_s']:.1f} s at work), largest {largest['peak_mb']:.0f} MB ({largest['path']!a})"
-        )
+        lines.append(f"slowest {slowest['wall_s']:.1f} s, {slowest['cpu_s']:.1f} s of them at work ({slowest['path']!a})")
+        lines.append(f"largest {largest['peak_mb']:.0f} MB ({largest['path']!a})")
     lines += [f"FAULT {row['path']!a} [{row['expect']}]: {'; '.join(row['faults'])}" for row in results if row["faults"]]
     return "\n".join(lines)
 
