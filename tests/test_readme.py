@@ -82,8 +82,8 @@ def test_every_exit_code_is_in_the_table() -> None:
     assert codes == {0, 1, 5, 130} | {error.exit_code for error in (UsageError, UnreadableInput, NothingTrackable, LimitReached)}
 
 
-def test_the_python_example_runs() -> None:
-    (code,) = blocks("python")
+@pytest.mark.parametrize("code", blocks("python"))
+def test_a_python_example_names_what_is_public(code: str) -> None:
     compile(code, "README.md", "exec")
     import newtonscheme
 
