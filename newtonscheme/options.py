@@ -14,6 +14,8 @@ from .errors import UsageError
 from .notation import parse_measure, printable
 from .types import Options
 
+LONGEST_SHOWN = 80
+"""Characters of a wrong value in a message, which is one line."""
 LARGEST_CONFIG_BYTES = 1 << 20
 """A configuration is a few lines; anything larger is some other file."""
 
@@ -81,7 +83,7 @@ def read_config(path: str) -> dict[str, tuple[object, str]]:
     text = _read_text(path, name)
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise UsageError(f"{name}: no valid TOML: {printable(str(error))}") from None
     known = set(get_type_hints(Options)) - {"config"}
     entries: dict[str, tuple[object, str]] = {}
@@ -157,6 +159,8 @@ def _coerce_measure(value: object, where: str) -> float | str:
         parse_measure(value)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
+    except ValueError:
+        raise UsageError(f"{where}: found {_shown(value)}, needed VALUE, VALUE±SIGMA or VALUE±P%") from None
     return value
 
 
@@ -164,10 +168,14 @@ def _coerce_number(value: object, wanted: Sequence[type], where: str, name: str)
     whole = float not in wanted
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise UsageError(f"{where}: found {_shown(value)}, needed a {'whole ' if whole else ''}number")
-    number = value if whole else float(value)
     lower, upper, closed = RANGES.get(name, _ANY_RANGE)
+    try:
+        as_float = float(value)
+    except OverflowError:
+        as_float = INFINITE
+    number = value if whole else as_float
     inside = lower <= number <= upper if closed else lower < number < upper
-    if not (math.isfinite(number) and inside):
+    if not (math.isfinite(as_float) and inside):
         raise UsageError(f"{where}: found {_shown(value)}, needed {_range_text(lower, upper, closed)}")
     return number
 
@@ -179,7 +187,11 @@ def _range_text(lower: float, upper: float, closed: bool) -> str:
 
 
 def _shown(value: object) -> str:
-    return printable(repr(value))
+    try:
+        text = repr(value)
+        return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists in lists
+        return f"an endless {type(value).__name__}"
 
 
 def _check_together(options: Options, where: Mapping[str, str]) -> None:

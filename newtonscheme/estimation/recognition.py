@@ -190,10 +190,15 @@ def _relu(x: Floats32) -> Floats32:
 def _read(file: Path, limit: int) -> bytes:
     """The file's bytes, never more than ``limit``."""
     try:
+        if file.exists() and not file.is_file():
+            raise UsageError(f"{file}: a folder, pipe or device; a recogniser is a .safetensors file and its .toml card")
         with file.open("rb") as stream:
             blob = stream.read(limit + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror}); a recogniser is a .safetensors file and its .toml card") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{file}: cannot be read ({reason}); a recogniser is a .safetensors file and its .toml card") from error
     if len(blob) > limit:
         raise UsageError(f"{file}: over {limit} bytes, so not a recogniser's file; give weights written by `ns train`")
     return blob
@@ -203,13 +208,13 @@ def _read_card(file: Path, digest: str) -> dict[str, Any]:
     """The card, if it belongs to these weights, these features and these patterns."""
     try:
         card = tomllib.loads(_read(file, MAX_FILE_BYTES).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise UsageError(f"{file}: not a recogniser's card ({error}); train again with `ns train`") from error
     wanted = [*FAMILIES, UNKNOWN]
     if card.get("labels") != wanted:
-        raise StaleWeights(f"{file}: labels {card.get('labels')}, but the registered patterns need {wanted}; train again with `ns train`")
+        raise StaleWeights(f"{file}: other labels than the registered patterns' {wanted}; train again with `ns train`")
     if card.get("features_version") != FEATURES_VERSION:
-        raise StaleWeights(f"{file}: features version {card.get('features_version')}, needed {FEATURES_VERSION}; train again with `ns train`")
+        raise StaleWeights(f"{file}: another features version than {FEATURES_VERSION}; train again with `ns train`")
     if card.get("sha256") != digest:
         raise UsageError(f"{file}: the card of other weights (their sha256 differs); keep a card with its .safetensors file")
     return card
