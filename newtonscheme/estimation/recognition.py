@@ -40,6 +40,8 @@ NORM_EPSILON = 1e-5
 MAX_FILE_BYTES = 1_000_000
 """Five times what a recogniser may weigh; anything larger is another file."""
 MAX_HEADER_BYTES = 20_000
+MOST_LABELS, LONGEST_LABEL = 12, 40
+"""Of a strange card's labels in a message, which is one line."""
 BATCH = 256
 """Windows in one pass: bounds the memory at a few megabytes."""
 
@@ -191,7 +193,7 @@ def _read(file: Path, limit: int) -> bytes:
     """The file's bytes, never more than ``limit``."""
     try:
         if file.exists() and not file.is_file():
-            raise UsageError(f"{file}: a folder, pipe or device; a recogniser is a .safetensors file and its .toml card")
+            raise UsageError(f"{file}: cannot be read (a folder, pipe or device); a recogniser is a .safetensors file and its .toml card")
         with file.open("rb") as stream:
             blob = stream.read(limit + 1)
     except (OSError, ValueError) as error:
@@ -206,13 +208,16 @@ def _read(file: Path, limit: int) -> bytes:
 
 def _read_card(file: Path, digest: str) -> dict[str, Any]:
     """The card, if it belongs to these weights, these features and these patterns."""
+    content = _read(file, MAX_FILE_BYTES)
     try:
-        card = tomllib.loads(_read(file, MAX_FILE_BYTES).decode())
+        card = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise UsageError(f"{file}: not a recogniser's card ({error}); train again with `ns train`") from error
     wanted = [*FAMILIES, UNKNOWN]
-    if card.get("labels") != wanted:
-        raise StaleWeights(f"{file}: other labels than the registered patterns' {wanted}; train again with `ns train`")
+    found = card.get("labels")
+    if found != wanted:
+        told = [label[:LONGEST_LABEL] for label in found if isinstance(label, str)][:MOST_LABELS] if isinstance(found, list) else "missing"
+        raise StaleWeights(f"{file}: labels {told}, but the registered patterns need {wanted}; train again with `ns train`")
     if card.get("features_version") != FEATURES_VERSION:
         raise StaleWeights(f"{file}: another features version than {FEATURES_VERSION}; train again with `ns train`")
     if card.get("sha256") != digest:
