@@ -36,6 +36,8 @@ LARGEST_ERROR_PX = 0.5
 """Root mean square distance of a track from the drawn centres, where the picture is easy."""
 LARGEST_CONTENT_ERROR_PX = 1.5
 """The same where the picture itself is difficult (blur, shade, an object behind another)."""
+LARGEST_G_ERROR = 0.01
+"""Of a throw that was drawn under a known gravity."""
 SAME_TIME_S = 2e-3
 """Containers round time stamps to a millisecond, twice in the worst case."""
 FEWEST_MATCHED = 1 / 3
@@ -181,7 +183,17 @@ def _judge_path(row: Mapping[str, Any], ending: Ending, corpus: Path) -> list[st
         apart = _apart_from_throw(t[same], path[same], row["truth"]["g_px"])
     rms = float(np.sqrt(np.mean(np.sum(apart**2, axis=1))))
     limit = LARGEST_CONTENT_ERROR_PX if row["group"] == "content" else LARGEST_ERROR_PX
-    return [f"{rms:.2f} px rms from the drawn centres"] if rms > limit else []
+    if rms > limit:
+        return [f"{rms:.2f} px rms from the drawn centres"]
+    return _judge_gravity(row, t[same], path[same])
+
+
+def _judge_gravity(row: Mapping[str, Any], t: Any, path: Any) -> list[str]:
+    """Whether a throw falls as it was drawn to: what a wrong clock or a wrong shape of the pixels would change."""
+    if row["truth"].get("pattern") != "projectile":
+        return []
+    share = abs(2.0 * float(np.polyfit(t, path[:, 1], 2)[0]) / row["truth"]["g_px"] - 1.0)
+    return [f"g is {100 * share:.1f} % off"] if share > LARGEST_G_ERROR else []
 
 
 def _warning_codes(ending: Ending) -> list[str]:
