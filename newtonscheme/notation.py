@@ -28,13 +28,18 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 """A text cell that starts with one of these is a formula to a spreadsheet (OWASP, CSV injection)."""
 BARE_SIGMA_SHARE = 0.01
 """A ruler given as a bare value is believed to 1 %: what a careful hand gets with a tape measure or a click on the screen."""
+LONGEST_MEASURE = 100
+"""Characters of a ruler: two numbers with all digits that a float can have."""
+LONGEST_SHOWN = 80
+"""Characters of a wrong value in a message, which is one line."""
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e6, 1e-4
 """Outside of these a number is written with a power of ten."""
 
 UNIT_SYMBOLS = {"deg": "°", "m/s^2": "m/s²", "m/s2": "m/s²", "kg/m^3": "kg/m³", "1": "", "rad/s": "rad/s"}
 """How a unit of the report is shown to people, where the two differ."""
 
-_MEASURE = re.compile(r"\s*(?P<value>[^±%]+?)\s*(?:(?:±|\+-|\+/-)\s*(?P<sigma>[^±%]+?)\s*(?P<percent>%)?)?\s*")
+# Spaces are float's to ignore: a pattern that skips them too tries every way to share them out (6 s for 300 of them).
+_MEASURE = re.compile(r"(?P<value>[^±%]+?)(?:(?:±|\+-|\+/-)(?P<sigma>[^±%]+)(?P<percent>%)?)?")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -122,19 +127,29 @@ def parse_measure(text: float | str) -> tuple[float, float]:
     Raises:
         UsageError: the text is none of these, the value is not positive, or the sigma is negative.
     """
-    found = _MEASURE.fullmatch(str(text))
     try:
+        told = str(text).strip()
+        found = _MEASURE.fullmatch(told) if len(told) <= LONGEST_MEASURE else None
         if found is None:
             raise ValueError
         value = float(found["value"])
         sigma = BARE_SIGMA_SHARE * value if found["sigma"] is None else float(found["sigma"])
     except ValueError:
-        raise UsageError(f"found {printable(str(text))!r}, needed VALUE, VALUE±SIGMA or VALUE±P%") from None
+        raise UsageError(f"found {show_value(text)}, needed VALUE, VALUE±SIGMA or VALUE±P%") from None
     if found["percent"]:
         sigma *= value / 100.0
     if not (math.isfinite(value) and value > 0 and math.isfinite(sigma) and sigma >= 0):
-        raise UsageError(f"found {printable(str(text))!r}, needed a value above 0 with an uncertainty of at least 0")
+        raise UsageError(f"found {show_value(told)}, needed a value above 0 with an uncertainty of at least 0")
     return value, sigma
+
+
+def show_value(value: object) -> str:
+    """A wrong value as a message has it: one printable line that is never long, whatever somebody put there."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists in lists
+        return f"an endless {type(value).__name__}"
+    return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
 
 
 def printable(text: str) -> str:

@@ -11,13 +11,11 @@ from types import MappingProxyType, NoneType
 from typing import Any, Final, get_args, get_type_hints
 
 from .errors import UsageError
-from .notation import parse_measure, printable
+from .notation import parse_measure, printable, show_value
 from .types import Options
 
-LONGEST_SHOWN = 80
-"""Characters of a wrong value in a message, which is one line."""
-LARGEST_CONFIG_BYTES = 1 << 20
-"""A configuration is a few lines; anything larger is some other file."""
+LARGEST_CONFIG_BYTES, LONGEST_CONFIG_LINE = 1 << 16, 8192
+"""A configuration is a few lines, of a path at most; what is larger is some other file, and a TOML reader takes the square of a line's time."""
 
 OUTPUTS = ("json", "csv", "overlay", "plot")
 RULERS = ("scale", "length", "diameter", "mass")
@@ -109,9 +107,9 @@ def parse_pixels(value: object, form: str, where: str) -> tuple[int, ...]:
             raise ValueError
         numbers = tuple(int(part) for part in parts)
     except (TypeError, ValueError):
-        raise UsageError(f"{where}: found {_shown(value)}, needed {form} in whole pixels") from None
+        raise UsageError(f"{where}: found {show_value(value)}, needed {form} in whole pixels") from None
     if any(number < 0 for number in numbers) or 0 in numbers[-2:]:
-        raise UsageError(f"{where}: found {_shown(value)}, needed {form} with W and H above 0 and nothing below 0")
+        raise UsageError(f"{where}: found {show_value(value)}, needed {form} with W and H above 0 and nothing below 0")
     return numbers
 
 
@@ -123,18 +121,22 @@ def _read_text(path: str, name: str) -> str:
         if file.stat().st_size > LARGEST_CONFIG_BYTES:
             raise UsageError(f"{name}: {file.stat().st_size} bytes; needed a TOML file of options, at most {LARGEST_CONFIG_BYTES}")
         # Editors on Windows write a byte-order mark, which TOML itself does not allow.
-        return file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{name}: not UTF-8 text; needed a TOML file of options") from None
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{name}: cannot be read: {error}; needed a TOML file of options") from None
+    longest = max(map(len, text.splitlines()), default=0)
+    if longest > LONGEST_CONFIG_LINE:
+        raise UsageError(f"{name}: found a line of {longest} characters; needed a TOML file of options, lines of at most {LONGEST_CONFIG_LINE}")
+    return text
 
 
 def _line_of(key: str, text: str) -> int:
-    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
+    pattern = re.compile(rf"""["']?{re.escape(key)}["']?\s*[=.\]]""")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line.lstrip(" \t["))), 1)
 
 
 def _coerce(value: object, kinds: Sequence[type], where: str, name: str) -> object:
@@ -147,27 +149,25 @@ def _coerce(value: object, kinds: Sequence[type], where: str, name: str) -> obje
         return parse_pixels(value, "X,Y,W,H" if name == "roi" else "W,H", where)
     if bool in wanted or str in wanted:
         if not isinstance(value, wanted):
-            raise UsageError(f"{where}: found {_shown(value)}, needed {'true or false' if bool in wanted else 'text'}")
+            raise UsageError(f"{where}: found {show_value(value)}, needed {'true or false' if bool in wanted else 'text'}")
         return value
     return _coerce_number(value, wanted, where, name)
 
 
 def _coerce_measure(value: object, where: str) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise UsageError(f"{where}: found {_shown(value)}, needed VALUE, VALUE±SIGMA or VALUE±P%")
+        raise UsageError(f"{where}: found {show_value(value)}, needed VALUE, VALUE±SIGMA or VALUE±P%")
     try:
         parse_measure(value)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    except ValueError:
-        raise UsageError(f"{where}: found {_shown(value)}, needed VALUE, VALUE±SIGMA or VALUE±P%") from None
     return value
 
 
 def _coerce_number(value: object, wanted: Sequence[type], where: str, name: str) -> float | int:
     whole = float not in wanted
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise UsageError(f"{where}: found {_shown(value)}, needed a {'whole ' if whole else ''}number")
+        raise UsageError(f"{where}: found {show_value(value)}, needed a {'whole ' if whole else ''}number")
     lower, upper, closed = RANGES.get(name, _ANY_RANGE)
     try:
         as_float = float(value)
@@ -176,7 +176,7 @@ def _coerce_number(value: object, wanted: Sequence[type], where: str, name: str)
     number = value if whole else as_float
     inside = lower <= number <= upper if closed else lower < number < upper
     if not (math.isfinite(as_float) and inside):
-        raise UsageError(f"{where}: found {_shown(value)}, needed {_range_text(lower, upper, closed)}")
+        raise UsageError(f"{where}: found {show_value(value)}, needed {_range_text(lower, upper, closed)}")
     return number
 
 
@@ -184,14 +184,6 @@ def _range_text(lower: float, upper: float, closed: bool) -> str:
     if upper == INFINITE:
         return f"a number {'of at least' if closed else 'above'} {lower:g}"
     return f"a number from {lower:g} to {upper:g}" if closed else f"a number between {lower:g} and {upper:g}"
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-        return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
-    except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists in lists
-        return f"an endless {type(value).__name__}"
 
 
 def _check_together(options: Options, where: Mapping[str, str]) -> None:

@@ -40,6 +40,8 @@ NORM_EPSILON = 1e-5
 MAX_FILE_BYTES = 1_000_000
 """Five times what a recogniser may weigh; anything larger is another file."""
 MAX_HEADER_BYTES = 20_000
+MAX_CARD_BYTES = 20_000
+"""Ten cards; a TOML reader takes the square of a line's time."""
 MOST_LABELS, LONGEST_LABEL = 12, 40
 """Of a strange card's labels in a message, which is one line."""
 BATCH = 256
@@ -208,7 +210,7 @@ def _read(file: Path, limit: int) -> bytes:
 
 def _read_card(file: Path, digest: str) -> dict[str, Any]:
     """The card, if it belongs to these weights, these features and these patterns."""
-    content = _read(file, MAX_FILE_BYTES)
+    content = _read(file, MAX_CARD_BYTES)
     try:
         card = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError

@@ -21,6 +21,8 @@ from ..types import Floats, Notice
 from .series import Series
 
 MAX_ROWS, MAX_COLUMNS, MAX_LINE = 500_000, 256, 65_536
+MAX_TITLE = 100
+"""Characters of a column's title that can mean anything: no title that is known is longer."""
 """An hour at 120 frames a second is 432,000 rows; no tracker writes hundreds of columns or lines of many thousand characters."""
 SAMPLE_LINES = 200
 """Lines that decide on the delimiter: more than any header has."""
@@ -53,7 +55,7 @@ LENGTHS: Mapping[str, tuple[str, float]] = MappingProxyType({
 SEEN_VISIBILITIES = frozenset({1.0, 2.0})
 """TrackNet: 0 is not in the picture, 1 visible, 2 hard to see, 3 occluded."""
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d{1,3})?")
 _GAPS = frozenset({"", "nan", "-nan", "+nan"})
 _BRACKETED = re.compile(r"(?P<name>.*?)\s*[(\[]\s*(?P<unit>[^)\]]*?)\s*[)\]]")
@@ -207,6 +209,8 @@ def _trimmed(cells: Sequence[str]) -> Sequence[str]:
 
 def _read_title(index: int, title: str) -> _Column:
     text = title.strip().lstrip("'").casefold()
+    if len(text) > MAX_TITLE:
+        return _Column(index, "", None, None, f"{title[:MAX_TITLE]}...")
     found = _BRACKETED.fullmatch(text)
     if found is None:
         found = _SUFFIXED.fullmatch(text)

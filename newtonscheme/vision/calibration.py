@@ -52,7 +52,7 @@ _COEFFICIENTS = ("dist_coeffs", "dist_coeff", "distortion_coefficients", "dist")
 _WIDTH, _HEIGHT, _SIZE = ("image_width", "width"), ("image_height", "height"), ("image_size",)
 _MODEL = ("distortion_model",)
 _PLAIN_MODELS = ("plumb_bob", "radtan", "brown", "opencv")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _TOP_KEY = re.compile(r"""(["']?)([A-Za-z_]\w*)\1\s*:\s*(.*)""")
 _INNER_KEY = re.compile(r"\s+(rows|cols|dt|data|type_id)\s*:\s*(.*)")
 

@@ -57,6 +57,8 @@ LOOKS_GATE = 14.0
 """Squared distance of looks (radius and three channels) beyond which it is another object."""
 LOOKS_ODDS = 2.0
 """Log odds for a look-alike: a candidate of clutter looks like this one in seven times."""
+LONGEST_STEP = 1000.0
+"""Frame intervals: after longer ones (a damaged clock has holes of years) a path may be anywhere, and larger variances lose their last digits."""
 LOOKS_MEMORY = 0.3
 """Share of the newest sample in a path's looks."""
 
@@ -105,7 +107,7 @@ class Linker:
 
     def step(self, candidates: Sequence[Candidate], frames: float = 1.0) -> None:
         """Advance by one frame, ``frames`` frame intervals after the last one."""
-        self._predict(frames)
+        self._predict(min(frames, LONGEST_STEP))
         m = len(candidates)
         self._crowd = 0.9 * self._crowd + 0.1 * max(m, 1)
         if m == 0 and not self._active:
@@ -137,7 +139,8 @@ class Linker:
         if n == 0 or m == 0:
             return np.full((n, m), np.inf), np.zeros((n, m), bool)
         square = ((place[None] - self._state[:, 0][:, None]) ** 2).sum(axis=2)
-        steady = self._covariance[:, 0, 0][:, None] + noise
+        # A variance that fell from far above to nothing can end a little below it.
+        steady = np.maximum(self._covariance[:, 0, 0], 0.0)[:, None] + noise
         loose = steady + self._turn_variance()[:, None]
         old = np.array([len(p.rows) >= MIN_SAMPLES for p in self._active])
         as_steady = np.where(square < GATE * steady, square / steady + 2 * np.log(steady), np.inf)
