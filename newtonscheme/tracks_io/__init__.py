@@ -44,6 +44,8 @@ FLOOR_PX = 0.05
 """No tracker places a real object's centre better: what is smoother was computed, rounded or filtered."""
 FLOOR_SHARE = 1e-4
 """Floor of a table in metres or of angles, as a share of the track's extent: a ruler across the scene is not read better."""
+UNSEEN_ERROR = 1.0
+"""Size of the slow errors of a table that states no sigma, in sigmas: neighbours tell only the fast part, and hands, lenses and rulers err slowly."""
 FULL_SCORE = 1.0
 
 
@@ -188,6 +190,7 @@ def _make_track(series: Series, name: str, t: Floats) -> tuple[Track, Unit]:
         frame=_number_frames(series, t), t=t, centre_px=centre, covariance_px=sigma[:, None, None] ** 2 * np.eye(2),
         radius_px=radius, radius_sigma_px=np.where(measured, radius_sigma, np.nan),
         score=np.full(n, FULL_SCORE) if series.score is None else series.score,
+        slow_error=UNSEEN_ERROR if series.sigma is None else 0.0,
     )  # fmt: skip
     return track, cast(Unit, series.unit)
 
