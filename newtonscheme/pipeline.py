@@ -22,14 +22,13 @@ from .types import (
     CameraMotion,
     Fit,
     Forecast,
+    Identifiability,
     Notice,
     Options,
     Progress,
     Refusal,
     Report,
-    Ruler,
     Scale,
-    ScaleSource,
     Score,
     Stability,
     Track,
@@ -44,12 +43,8 @@ if TYPE_CHECKING:
 
 SHORTEST_TRACK = 5
 """Samples: fewer are not a track but a flicker."""
-LARGEST_BODY, SMALLEST_BODY = 0.45, 0.004
-"""m: beyond these, gravity as the ruler makes the object implausible, and more likely clock or scale are wrong."""
 LONGEST_FORECAST = 20_000
 """Samples of one forecast."""
-RULERS_AGREE = 3.0
-"""Two rulers that differ by more sigmas than this are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,18 +258,21 @@ def _truncate(rows: Track, cut: float) -> Track:
 def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Knowledge, options: Options, elapsed: Mapping[str, float]) -> Report:
     """The report: forecast or refusal, scale, score and notices."""
     from . import __version__
+    from .estimation.identifiability import account_errors
     from .estimation.knowledge import with_table
+    from .estimation.rulers import judge_rulers, measure_rulers
 
     knowledge = with_table(knowledge, scene.unit, options)
     notices = [*scene.tracking.notices]
     forecast: Forecast | None = None
     score: Score | None = None
     scale: Scale | None = None
+    identifiability: Identifiability | None = None
     refusal = find_refusal(seen)
     if seen.fit is not None and seen.fit.success:
-        scale = _measure_scale(seen.fit, seen.free_fit, knowledge)
+        scale = measure_rulers(seen.fit, seen.free_fit, knowledge)
         scale = scale if scene.unit == "px" else replace(scale, source="user")
-        notices += _judge_scale(seen, scale, knowledge)
+        notices += judge_rulers(seen, scale, knowledge, scene.tracking.video.fps)
         notices += _note_change(seen)
     if refusal is None and seen.fit is not None:
         forecast, more = _forecast(scene, seen, knowledge, options)
@@ -283,6 +281,10 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
             refusal = Refusal("integration_failed", more[-1].message)
         elif options.observe is not None:
             score = _score(seen, seen.fit, reference, knowledge, options)
+    if refusal is None and seen.fit is not None and forecast is not None:
+        ahead = float(forecast.t[-1] - seen.fit.track.t[-1]) if len(forecast.t) else 0.0
+        clock = scene.tracking.video.time_source
+        identifiability = account_errors(seen.fit, knowledge.known, time_source=clock, horizon=ahead)
     used = np.zeros(len(seen.track), dtype=bool)
     if seen.fit is not None:
         used[seen.first : seen.last] = True
@@ -291,8 +293,9 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
         other_tracks=tuple(t for i, t in enumerate(scene.tracking.tracks) if i != seen.index), pattern=seen.pattern, evidence=seen.evidence,
         stability=Stability(verdict=seen.verdict, segments=seen.segments, charges=seen.charges, reasons=seen.reasons),
         parameters={} if seen.fit is None else _contract_parameters(seen.fit), camera=_seen_camera(scene.camera, seen.fit), body=seen.body,
-        scale=scale, fit=seen.fit, forecast=forecast, score=score, scored=reference.track if options.observe is not None else None,
-        refusal=refusal, notices=tuple(notices), seed=options.seed, elapsed_ms=dict(elapsed),
+        scale=scale, identifiability=identifiability, fit=seen.fit, forecast=forecast, score=score,
+        scored=reference.track if options.observe is not None else None, refusal=refusal, notices=tuple(notices),
+        seed=options.seed, elapsed_ms=dict(elapsed),
     )  # fmt: skip
 
 
@@ -324,67 +327,6 @@ def _seen_camera(camera: Camera, fit: Fit | None) -> Camera:
         pitch_sigma=float(sigma.get("pitch", camera.pitch_sigma)), roll=float(found.get("roll", camera.roll)),
         roll_sigma=float(sigma.get("roll", camera.roll_sigma)),
     )  # fmt: skip
-
-
-def _measure_scale(fit: Fit, free_fit: Fit | None, knowledge: Knowledge) -> Scale:
-    """Pixels for each metre at the middle sample, and every ruler from a fit that left the others out."""
-    from .estimation.fitting import measure_scale
-
-    value, sigma = measure_scale(fit, knowledge.known)
-    rulers: list[Ruler] = []
-    known = knowledge.known
-    if known.gravity_is_ruler and free_fit is not None and known.scale is None and known.length is None and knowledge.diameter is None:
-        rulers.append(Ruler("gravity", *measure_scale(free_fit, known)))
-    if fit.body.diameter is not None and np.any(np.isfinite(fit.track.radius_px)):
-        rulers.append(_ruler_of_size(fit))
-    if known.scale is not None:
-        rulers.append(Ruler("user", known.scale.value, known.scale.sigma))
-    if known.length is not None:
-        rulers.append(Ruler("length", value, sigma))
-    return Scale(px_per_m=value, sigma=sigma, source=_scale_source(rulers, knowledge), rulers=tuple(rulers))
-
-
-def _ruler_of_size(fit: Fit) -> Ruler:
-    """What the apparent size alone says of the scale, with the size's own uncertainty and the edge's common bias."""
-    from .estimation.parameters import RADIUS_BIAS_SIGMA_PX
-
-    diameter = fit.body.diameter
-    if diameter is None:
-        raise ValueError("expected a body with a diameter")
-    radius = float(np.nanmedian(fit.track.radius_px))
-    share = math.hypot(diameter.sigma / diameter.value, RADIUS_BIAS_SIGMA_PX / max(radius, 0.1))
-    value = 2.0 * radius / diameter.value
-    return Ruler("object", value, value * share)
-
-
-def _scale_source(rulers: list[Ruler], knowledge: Knowledge) -> ScaleSource:
-    names: dict[str, ScaleSource] = {"gravity": "gravity", "object": "object", "user": "user", "length": "length"}
-    sources = [names[ruler.name] for ruler in rulers]
-    if knowledge.known.scale is not None and knowledge.known.g.sigma > 1.0 and knowledge.diameter is None:
-        return "user"
-    return sources[0] if len(sources) == 1 else "joint" if sources else "gravity"
-
-
-def _judge_scale(seen: Analysis, scale: Scale, knowledge: Knowledge) -> list[Notice]:
-    """Rulers that disagree, and a size that no object has: clock or scale are then more likely wrong than nature."""
-    notices = []
-    first = scale.rulers[0] if scale.rulers else None
-    for other in scale.rulers[1:]:
-        if first is None:
-            break
-        apart = abs(math.log(other.px_per_m / first.px_per_m)) / max(math.hypot(first.sigma / first.px_per_m, other.sigma / other.px_per_m), 1e-9)
-        if apart > RULERS_AGREE:
-            factor = other.px_per_m / first.px_per_m
-            notices.append(Notice("rulers_disagree", f"{other.name} says {factor:.3g} times the scale that {first.name} says ({apart:.1f} sigma)"))
-    size = seen.free_fit.parameters.get("diameter") if seen.free_fit is not None else None
-    judged = knowledge.known.gravity_is_ruler and seen.verdict == "stable" and bool(np.any(np.isfinite(seen.track.radius_px)))
-    if judged and size is not None and not SMALLEST_BODY < size.value < LARGEST_BODY:
-        wrong = f"with gravity as the ruler the object would be {size.value:.2g} m wide: the clock or the scale is implausible"
-        notices.append(Notice("scale_implausible", f"{wrong}; give the true rate with --fps, or a ruler (--diameter, --scale, --length)"))
-    g = seen.fit.parameters.get("g") if seen.fit is not None else None
-    if g is not None and g.source == "measured" and abs(g.value - 9.81) > RULERS_AGREE * math.hypot(g.sigma, 0.03) + 0.05 * 9.81:
-        notices.append(Notice("gravity_implausible", f"g = {g.value:.3g} +- {g.sigma:.2g} m/s^2: the clock or the ruler is implausible on Earth"))
-    return notices
 
 
 def _note_change(seen: Analysis) -> list[Notice]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from .errors import NewtonSchemeError
 from .files import write_text
 from .notation import delimited, printable_path, rounded
-from .types import Body, Camera, Fit, Forecast, Notice, Pattern, Quantity, Report, Scale, Stability, Track, Video
+from .types import Body, Camera, Fit, Forecast, Identifiability, Notice, Pattern, Quantity, Report, Scale, Stability, Track, Video
 
 SCHEMA = "newtonscheme.report/1"
 CSV_COLUMNS = (
@@ -38,6 +38,7 @@ def report_to_json(report: Report) -> dict[str, object]:
         "camera": _camera(report.camera, report.video),
         "object": _object(report.body),
         "scale": _scale(report.scale),
+        "identifiability": _identifiability(report.identifiability),
         "pattern": _pattern(report.pattern, report.evidence),
         "stability": _stability(report),
         "parameters": {name: _parameter(quantity) for name, quantity in report.parameters.items()},
@@ -52,7 +53,9 @@ def report_to_json(report: Report) -> dict[str, object]:
 def error_to_json(error: NewtonSchemeError, path: str | PathLike[str], version: str) -> dict[str, object]:
     """The report of a video that could not be worked on: the same keys, ``status: "error"`` and what went wrong."""
     told = {"code": error.code, "exit": error.exit_code, "message": str(error)}
-    unknown = ("camera", "object", "scale", "pattern", "stability", "parameters", "fit", "track", "other_tracks", "forecast", "score")
+    unknown = (
+        "camera", "object", "scale", "identifiability", "pattern", "stability", "parameters", "fit", "track", "other_tracks", "forecast", "score",
+    )  # fmt: skip
     return {
         "schema": SCHEMA,
         "version": version,
@@ -161,6 +164,29 @@ def _scale(scale: Scale | None) -> dict[str, object]:
         return {"px_per_m": None, "sigma": None, "source": None, "rulers": []}
     rulers = [{"name": ruler.name, "px_per_m": rounded(ruler.px_per_m), "sigma": rounded(ruler.sigma)} for ruler in scale.rulers]
     return {"px_per_m": rounded(scale.px_per_m), "sigma": rounded(scale.sigma), "source": scale.source, "rulers": rulers}
+
+
+def _identifiability(found: Identifiability | None) -> object:
+    if found is None:
+        return None
+    excess = found.excess
+    return {
+        "learned": {name: rounded(share) for name, share in found.learned.items()},
+        "accounts": [
+            {"name": a.name, "unit": a.unit, "sigma": rounded(a.sigma), "shares": {origin: rounded(share) for origin, share in a.shares.items()}}
+            for a in found.accounts
+        ],
+        "advice": list(found.advice),
+        "gravity_excess": None
+        if excess is None
+        else {
+            "share": rounded(excess.share),
+            "sigma": rounded(excess.sigma),
+            "parts": {origin: {"share": rounded(part), "sigma": rounded(sigma)} for origin, (part, sigma) in excess.parts.items()},
+            "ruler_alone": rounded(excess.ruler_alone),
+            "clock_alone": rounded(excess.clock_alone),
+        },
+    }
 
 
 def _pattern(pattern: Pattern, evidence: Mapping[str, float]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .notation import format_measure, format_name, format_number, format_percent, format_quantity, printable, printable_path
-from .types import Fit, Forecast, Quantity, Report, Stability
+from .types import Fit, Forecast, Identifiability, Quantity, Report, Stability
 
 SOURCE_WORDS = {
     "assumed": "assumed",
@@ -20,12 +20,20 @@ SCALE_WORDS = {
     "joint": "all rulers together",
 }
 STOP_WORDS = {"horizon": "at the horizon", "ground": "on the ground", "left_frame": "as it leaves the picture"}
+ORIGIN_WORDS = {"pixels": "positions", "clock": "clock", "scale": "rulers", "view": "lens and tilt", "model": "forces"}
 VERDICT_WORDS = {
     "stable": "stable: one pattern holds",
     "drifting": "drifting: the pattern slowly stops to hold",
     "broken": "broken: the pattern does not hold",
     "too_short": "too short to tell",
 }
+DETERMINED, UNDETERMINED = 0.9, 0.5
+"""Share of a prior's variance that the clip takes away: its sigma falls to a third, or it hardly falls."""
+MAIN_ACCOUNTS = ("g", "speed", "length", "forecast")
+"""Of these the summary says where the uncertainty comes from; the JSON has all."""
+BEYOND_STATED = 3.0
+"""Sigmas of an excess that its origins do not explain: dividing it would blame the wrong ones."""
+TOLD_ORIGINS, LEAST_ORIGIN = 3, 0.02
 TOLD_OTHER_TRACKS = 3
 """More other objects than these are counted, not listed."""
 
@@ -44,6 +52,7 @@ def summary_rows(report: Report) -> tuple[tuple[str, str], ...]:
     if report.refusal is None:
         # The numbers of a fit that does not hold are in the JSON; said in words they would be believed.
         rows += [("scale", _scale(report)), *_parameters(report)]
+        rows += [("learned", words) for words in _learned(report.identifiability)]
     told = "" if report.refusal is None else report.refusal.message
     rows += [("stability", words) for words in _stability(report.stability, report.fit) if words not in told]
     if report.forecast is not None:
@@ -109,6 +118,29 @@ def _scale(report: Report) -> str:
 
 def _parameters(report: Report) -> list[tuple[str, str]]:
     return [("motion", parameter_words(name, quantity)) for name, quantity in report.parameters.items()]
+
+
+def _learned(found: Identifiability | None) -> list[str]:
+    """What the clip tells and what it does not, whose uncertainty the main quantity and the forecast have, and what would help."""
+    if found is None:
+        return []
+    clear = [name for name, share in found.learned.items() if share > DETERMINED]
+    open_ = [name for name, share in found.learned.items() if share < UNDETERMINED]
+    said = [f"the clip tells {', '.join(clear)}"] if clear else []
+    said += [f"it does not tell {', '.join(open_)}: that is known from elsewhere"] if open_ else []
+    for account in found.accounts:
+        if account.name in MAIN_ACCOUNTS:
+            largest = sorted(account.shares.items(), key=lambda pair: -pair[1])[:TOLD_ORIGINS]
+            origins = ", ".join(f"{ORIGIN_WORDS[origin]} {format_percent(share)}" for origin, share in largest if share > LEAST_ORIGIN)
+            said.append(f"uncertainty of the {format_name(account.name)}: {origins}")
+    if found.excess is not None and abs(found.excess.share) > found.excess.sigma:
+        beyond = abs(found.excess.share) > BEYOND_STATED * found.excess.sigma
+        parts = ", ".join(f"{ORIGIN_WORDS[origin]} {100 * part:+.1f} ± {100 * sigma:.1f} %" for origin, (part, sigma) in found.excess.parts.items())
+        divided = "more than the stated uncertainties allow" if beyond else f"most likely divided into {parts}"
+        said.append(f"g is {100 * found.excess.share:+.1f} ± {100 * found.excess.sigma:.1f} % off the Earth's, {divided}")
+        alone = f"by a ruler {100 * found.excess.ruler_alone:+.1f} % wrong, or a clock {100 * found.excess.clock_alone:+.1f} %"
+        said.append(f"alone it would be explained {alone}")
+    return said + list(found.advice)
 
 
 def _stability(stability: Stability, fit: Fit | None) -> list[str]:

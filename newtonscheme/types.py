@@ -424,6 +424,43 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where one quantity's variance comes from: ``shares`` by origin (pixels, clock, scale, view, model), which add up to one."""
+
+    name: str
+    unit: str
+    sigma: float
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """How far a measured g is from the Earth's, and how the difference divides by origin under the uncertainties that were stated.
+
+    ``parts`` are (share of g, its sigma); ``ruler_alone`` and ``clock_alone`` the shares by which one of these would have to be wrong.
+    """
+
+    share: float
+    sigma: float
+    parts: Mapping[str, tuple[float, float]]
+    ruler_alone: float
+    clock_alone: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifiability:
+    """What a clip determines: ``learned`` is the share of each prior's variance that it took away (1: all is measured, 0: nothing is).
+
+    ``accounts`` say where the uncertainty of the quantities and of the forecast's end comes from, ``advice`` what would help most.
+    """
+
+    learned: Mapping[str, float]
+    accounts: tuple[Account, ...]
+    advice: tuple[str, ...]
+    excess: Excess | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """A forecast judged on samples it never saw (``--observe``).
 
@@ -466,6 +503,7 @@ class Report:
     camera: Camera
     body: Body | None
     scale: Scale | None
+    identifiability: Identifiability | None
     fit: Fit | None
     forecast: Forecast | None
     score: Score | None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from newtonscheme.types import (
+    Account,
     Body,
     Camera,
     Charge,
@@ -17,6 +18,7 @@ from newtonscheme.types import (
     Fit,
     Floats,
     Forecast,
+    Identifiability,
     Noise,
     Notice,
     Pattern,
@@ -117,6 +119,15 @@ def make_stability(track: Track, fit: Fit | None) -> Stability:
     return Stability(verdict="stable", segments=(segment,), charges=(charge,), reasons=())
 
 
+def make_identifiability() -> Identifiability:
+    """A clip that tells the speed and not the drag."""
+    shares = {"pixels": 0.2, "clock": 0.0, "scale": 0.7, "view": 0.1, "model": 0.0}
+    return Identifiability(
+        learned={"speed across the picture": 0.99, "drag": 0.1}, accounts=(Account(name="speed", unit="m/s", sigma=0.05, shares=shares),),
+        advice=("for a better speed: give a ruler",),
+    )  # fmt: skip
+
+
 def make_report(**changes: Any) -> Report:
     """A stable throw with a forecast; any field can be changed."""
     track = make_track()
@@ -127,6 +138,7 @@ def make_report(**changes: Any) -> Report:
         "evidence": {"free_fall": -12.5, "curving_ball": -15.1}, "stability": make_stability(track, fit), "parameters": make_parameters(),
         "camera": make_camera(), "body": make_body(),
         "scale": Scale(px_per_m=100.0, sigma=1.3, source="joint", rulers=(Ruler("gravity", 100.4, 1.5), Ruler("object", 98.9, 2.7))),
+        "identifiability": make_identifiability(),
         "fit": fit, "forecast": make_forecast(), "score": Score(rms_px=0.8, final_px=1.4, rms_share_of_path=0.007, coverage=0.9),
         "scored": make_track(10, 20), "refusal": None, "notices": (Notice("clock_hole", "the clock has a hole of 0.2 s"),), "seed": 0,
         "elapsed_ms": {"vision": 120.0, "fit": 40.0},

@@ -24,6 +24,7 @@ WHITE = TrackNoise(sigma_px=0.15)
 FREE_BODY = Body(label=None, probability=1.0, diameter=None, mass=None)
 SEEN_SHARE = 0.6
 LEAST_SEEN = 8
+NEAR_RADIUS_PX = 15.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ def film_pattern(pattern: str, seed: int, *, noise: TrackNoise = WHITE, share: f
 def fit_seen(filmed: Filmed, *, body: Body = FREE_BODY, camera: Camera | None = None, **options: Any) -> Fit:
     pattern = str(filmed.scene.pattern)
     return fit_pattern(filmed.seen, pattern, camera=camera or assumed_camera(), body=body, known=known(**options))
+
+
+@lru_cache(maxsize=1)
+def film_near_throw() -> Filmed:
+    """A throw near enough that the ball's apparent size is a ruler good to two per cent."""
+    return next(filmed for filmed in (film_pattern("free_fall", seed) for seed in range(100)) if float(filmed.scene.radius_px.min()) > NEAR_RADIUS_PX)
 
 
 @lru_cache(maxsize=500)

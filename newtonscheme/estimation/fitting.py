@@ -43,6 +43,8 @@ SLOW_TERMS = 4
 """Degree of the Legendre polynomials over the track's length, from the constant one on, that a tracker's slow errors are made of."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
+UNLEARNED = 0.5
+"""A number whose variance is still this share of its prior's was not measured: it is known from where the prior came."""
 DAMPINGS = np.array([1e-2, 0.1, 1.0, 10.0])
 """Multiples of the current damping tried at once: one batched integration costs the same as a single one."""
 BEND_REACH, LARGEST_TURN = 0.1, 1.5
@@ -285,7 +287,7 @@ def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing, *, centr
     h = _steps(problem, theta)
     if central and np.all(theta + h <= problem.upper) and np.all(theta - h >= problem.lower):
         m = len(theta)
-        rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)]), weighing)
+        rows = _rows(problem, perturb(problem, theta)[0], weighing)
         return rows[0], ((rows[1 : m + 1] - rows[m + 1 :]) / (2 * h[:, None])).T
     inside = np.where(theta + h <= problem.upper, h, -h)
     rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(inside)]), weighing)
@@ -472,10 +474,15 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
     return log_like - 0.5 * float(priors @ priors) + prior_log_norm(problem) + len(theta) * NORMAL_LOG + 0.5 * float(log_det)
 
 
+def perturb(problem: Problem, theta: Floats) -> tuple[Floats, Floats]:
+    """Coordinates (2 m + 1, m) for central differences at ``theta`` (m,): itself, each moved up, each moved down; and the steps (m,)."""
+    h = _steps(problem, theta)
+    return np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)]), h
+
+
 def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
     """The pattern's quantities with sigmas propagated through the covariance, and the body's diameter and mass."""
-    h = _steps(problem, fit.estimate)
-    sets = np.concatenate([fit.estimate[None], fit.estimate + np.diag(h), fit.estimate - np.diag(h)])
+    sets, h = perturb(problem, fit.estimate)
     p = unpack(problem, sets)
     quantities = {**problem.model.report(p), "diameter": (p["diameter"], "m"), "mass": (p["mass"], "kg")}
     extra = problem.model.law_spread(unpack(problem, fit.estimate[None]))
@@ -486,11 +493,11 @@ def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
             continue
         gradient = (value[1 : m + 1] - value[m + 1 :]) / (2 * h)
         sigma = math.sqrt(max(float(gradient @ fit.covariance @ gradient), 0.0))
-        out[name] = Quantity(float(value[0]), math.hypot(sigma, float(extra.get(name, 0.0))), unit, _source(problem, name))
+        out[name] = Quantity(float(value[0]), math.hypot(sigma, float(extra.get(name, 0.0))), unit, _source(problem, name, np.diag(fit.covariance)))
     return out
 
 
-def _source(problem: Problem, name: str) -> Source:
+def _source(problem: Problem, name: str, variance: Floats) -> Source:
     if name == "g":
         entry = problem.setting.entries["g"]
         return "measured" if entry.sigma > 1.0 else entry.source
@@ -499,14 +506,17 @@ def _source(problem: Problem, name: str) -> Source:
     if name in ("diameter", "mass"):
         given = problem.body.diameter if name == "diameter" else problem.body.mass
         return given.source if given is not None else ("measured" if name == "diameter" else "assumed")
+    if name in problem.names:
+        i = problem.names.index(name)
+        if variance[i] > UNLEARNED * problem.prior_sigma[i] ** 2:
+            return problem.setting.entries[name].source
     return "measured"
 
 
 def measure_scale(fit: Fit, known: Known) -> tuple[float, float]:
     """Pixels for each metre at the track's middle sample, with the sigma that the covariance gives it."""
     problem = restate(fit, known)
-    h = _steps(problem, fit.estimate)
-    sets = np.concatenate([fit.estimate[None], fit.estimate + np.diag(h), fit.estimate - np.diag(h)])
+    sets, h = perturb(problem, fit.estimate)
     _, scale = predict_image(problem, sets)
     middle, m = scale[:, scale.shape[1] // 2], len(h)
     gradient = (middle[1 : m + 1] - middle[m + 1 :]) / (2 * h)
