@@ -27,19 +27,38 @@ def check_request(
         UsageError: no such suite, two plans at once, a seed or a folder that cannot be.
     """
     choose_suites(suites, data)
-    if quick and full:
-        raise UsageError("found --quick and --full: give one of them")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"--seed: found {seed}, needed 0 to {LARGEST_SEED}")
+    _check_run(quick=quick, full=full, seed=seed)
     if data is not None and not Path(data).is_dir():
         raise UsageError(f"--data: found no folder '{printable(data)}'")
     if retrain and out is None:
         raise UsageError("--retrain: found no --out, needed a folder for the new weights")
-    if out is not None:
-        _make_folder(Path(out))
-        for name in (RESULTS, TABLE, *FIGURES):
-            check_output(Path(out) / name, force=force)
+    _check_folder(out, (RESULTS, TABLE, *FIGURES), force=force)
     return QUICK if quick else FULL if full else DEFAULT
+
+
+def check_inference(*, quick: bool, full: bool, out: str | None, seed: int, force: bool) -> None:
+    """The same for `ns benchmark inference`.
+
+    Raises:
+        UsageError: two plans at once, a seed or a folder that cannot be.
+    """
+    _check_run(quick=quick, full=full, seed=seed)
+    _check_folder(out, ("inference.json", "inference.md"), force=force)
+
+
+def _check_run(*, quick: bool, full: bool, seed: int) -> None:
+    if quick and full:
+        raise UsageError("found --quick and --full: give one of them")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"--seed: found {seed}, needed 0 to {LARGEST_SEED}")
+
+
+def _check_folder(out: str | None, names: Sequence[str], *, force: bool) -> None:
+    if out is None:
+        return
+    _make_folder(Path(out))
+    for name in names:
+        check_output(Path(out) / name, force=force)
 
 
 def _make_folder(folder: Path) -> None:

@@ -243,7 +243,7 @@ def _work(call: CallRoster, jobs: Sequence[Job], workers: int) -> Iterator[Done]
     if workers < 2 or len(jobs) < 2:
         yield from map(task, jobs)
         return
-    with _single_threads(), get_context("spawn").Pool(workers) as pool:
+    with single_threads(), get_context("spawn").Pool(workers) as pool:
         yield from pool.imap(task, jobs)
 
 
@@ -255,7 +255,7 @@ def _watched(done: Iterator[Done], total: int, progress: Progress | None) -> Ite
 
 
 @contextmanager
-def _single_threads() -> Iterator[None]:
+def single_threads() -> Iterator[None]:
     """New processes begin with one thread each; this one's own environment is as it was afterwards."""
     before = {name: os.environ.get(name) for name in THREAD_LIMITS}
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))

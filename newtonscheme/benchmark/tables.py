@@ -55,21 +55,27 @@ def make_tables(document: Mapping[str, Any], *, brief: bool = False) -> tuple[Ta
 
 def to_markdown(document: Mapping[str, Any], *, brief: bool = False) -> str:
     """The tables as Markdown, with what was left out."""
-    parts = [f"{_headline(document)}\n"]
-    for table in make_tables(document, brief=brief):
-        lines = [f"**{table.title}.** {table.caption}", "", _row(table.header), _row(["---"] * len(table.header))]
-        parts.append("\n".join([*lines, *map(_row, table.rows)]) + "\n")
+    parts = [f"{_headline(document)}\n", *to_lines(make_tables(document, brief=brief))]
     parts += [f"- {line}" for line in left_out_lines(document)]
     return "\n".join(parts) + ("" if parts[-1].endswith("\n") else "\n")
 
 
-def to_rich(document: Mapping[str, Any]) -> list[RichTable]:
+def to_lines(tables: Sequence[Table]) -> list[str]:
+    """Each table as Markdown."""
+    parts = []
+    for table in tables:
+        lines = [f"**{table.title}.** {table.caption}", "", _row(table.header), _row(["---"] * len(table.header))]
+        parts.append("\n".join([*lines, *map(_row, table.rows)]) + "\n")
+    return parts
+
+
+def to_rich(tables: Sequence[Table]) -> list[RichTable]:
     """The tables for a terminal."""
     from rich.table import Table as Grid
     from rich.text import Text
 
     grids = []
-    for table in make_tables(document):
+    for table in tables:
         grid = Grid(title=Text(table.title), caption=Text(table.caption), title_justify="left", caption_justify="left")
         for i, name in enumerate(table.header):
             grid.add_column(Text(name), overflow="fold", no_wrap=i == 0)

@@ -15,7 +15,8 @@ Suites = list[str] | None
 
 def benchmark(
     suite: Annotated[
-        Suites, typer.Argument(metavar="SUITE", help="simulated, shifted, video, real; default: all that can be.", show_default=False)
+        Suites,
+        typer.Argument(metavar="SUITE", help="simulated, shifted, video, real (default: all that can be), or inference.", show_default=False),
     ] = None,
     data: Annotated[Text, option("DIR", "Folder of real tables and films, for the suite real; they are known by their digests.")] = None,
     quick: Annotated[bool, flag("--quick", "A look, under a minute.")] = False,
@@ -29,9 +30,12 @@ def benchmark(
     """Compare the scheme with every rival on tracks that none has seen, and with the best possible."""
     from pathlib import Path
 
+    if suite == ["inference"]:
+        _judge_inference(quick=quick, full=full, out=out, seed=seed, force=force, quiet=quiet)
+        return
     from ..benchmark.publish import check_request, publish
     from ..benchmark.run import run_benchmark
-    from ..benchmark.tables import left_out_lines, to_markdown, to_rich
+    from ..benchmark.tables import left_out_lines, make_tables, to_markdown, to_rich
 
     plan = check_request(suite, data, quick=quick, full=full, out=out, seed=seed, retrain=retrain, force=force)
     with show_progress(quiet) as progress:
@@ -48,7 +52,7 @@ def benchmark(
     if sys.stdout.isatty():
         from rich.console import Console
 
-        for grid in to_rich(document):
+        for grid in to_rich(make_tables(document)):
             Console(highlight=False).print(grid, "")
         for line in left_out_lines(document):
             print_text(line)
@@ -56,3 +60,28 @@ def benchmark(
         print_text(to_markdown(document))
     if files:
         print_rows([("written", ", ".join(file.name for file in files))])
+
+
+def _judge_inference(*, quick: bool, full: bool, out: str | None, seed: int, force: bool, quiet: bool) -> None:
+    """`ns benchmark inference`: our own fits, bands, names, refusals and checks against the truth, without rivals."""
+    from pathlib import Path
+
+    from ..benchmark.inference import PLANS, run_inference
+    from ..benchmark.inference_tables import inference_markdown, inference_tables, write_inference
+    from ..benchmark.publish import check_inference
+    from ..benchmark.tables import to_rich
+
+    check_inference(quick=quick, full=full, out=out, seed=seed, force=force)
+    with show_progress(quiet) as progress:
+        document = run_inference(PLANS["quick" if quick else "full" if full else "default"], seed=seed, progress=progress)
+    if out is not None:
+        write_inference(document, Path(out), force=force)
+    if quiet:
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        for grid in to_rich(inference_tables(document)):
+            Console(highlight=False).print(grid, "")
+    else:
+        print_text(inference_markdown(document))
