@@ -198,7 +198,7 @@ def test_the_markdown_has_every_forecaster_and_says_what_is_left_out(document: d
 
 
 def test_the_terminal_shows_the_same_rows(document: dict[str, Any]) -> None:
-    assert [grid.row_count for grid in to_rich(document)] == [len(table.rows) for table in make_tables(document)]
+    assert [grid.row_count for grid in to_rich(make_tables(document))] == [len(table.rows) for table in make_tables(document)]
 
 
 def test_where_a_rival_wins_the_row_says_so(document: dict[str, Any]) -> None:
