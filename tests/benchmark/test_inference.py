@@ -112,3 +112,9 @@ def test_a_small_run_ends_in_tables_and_whole_files(tmp_path: Path) -> None:
     assert all(table.title in text for table in inference_tables(document))
     with pytest.raises(UsageError):
         write_inference(document, tmp_path)
+
+
+def test_the_published_tables_are_those_of_the_published_results() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    document = json.loads((docs / "inference.json").read_text(encoding="utf-8"))
+    assert (docs / "inference.md").read_text(encoding="utf-8") == inference_markdown(document)
