@@ -1,4 +1,4 @@
-"""Tracks as tables that other programs read: our own CSV, Tracker's text and .trk, TrackNet, trackpy.
+"""Tracks as tables that other programs read: our own CSV, plain coordinates, Tracker's text and .trk, TrackNet, trackpy.
 
 Columns of pixels are in display coordinates, v down, the centre of the first pixel at (0, 0). Programs that put the *corner* of the
 first pixel at (0, 0) (Tracker, as all of Java's pictures) get half a pixel more, in both directions.
@@ -25,7 +25,7 @@ def write_track(tracking: Tracking, index: int, form: str, target: str | Path, *
     Args:
         tracking: what vision found.
         index: which of its tracks, 0 being the best.
-        form: "csv", "tracker", "trk", "tracknet" or "trackpy".
+        form: "csv", "txy", "framexy", "tracker", "trk", "tracknet" or "trackpy".
         target: where to.
         force: whether an existing file may be replaced.
 
@@ -53,6 +53,14 @@ def _own_table(_: Tracking, track: Track) -> str:
     header = ("frame", "t_s", "u_px", "v_px", "radius_px", "sigma_px", "radius_sigma_px", "score")
     columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.sigma_px, track.radius_sigma_px, track.score)
     return delimited((header, *zip(*columns, strict=True)), ",")
+
+
+def _timed_table(_: Tracking, track: Track) -> str:
+    return delimited((("t_s", "x_px", "y_px"), *zip(track.t, *track.centre_px.T, strict=True)), ",")
+
+
+def _numbered_table(_: Tracking, track: Track) -> str:
+    return delimited((("frame", "x_px", "y_px"), *zip(track.frame, *track.centre_px.T, strict=True)), ",")
 
 
 def _tracker_text(_: Tracking, track: Track) -> str:
@@ -97,6 +105,8 @@ def _trackpy_table(_: Tracking, track: Track) -> str:
 
 TRACK_FORMATS: MappingProxyType[str, Callable[[Tracking, Track], str]] = MappingProxyType({
     "csv": _own_table,
+    "txy": _timed_table,
+    "framexy": _numbered_table,
     "tracker": _tracker_text,
     "trk": _tracker_project,
     "tracknet": _tracknet_table,

@@ -14,6 +14,9 @@ from helpers import FPS, make_track, make_tracking
 from newtonscheme.errors import UsageError
 from newtonscheme.tables import TRACK_FORMATS, write_track
 
+WITHOUT_CLOCK = ("framexy", "tracknet", "trackpy")
+WITHOUT_FRAMES = ("txy", "tracker")
+
 
 def rows_of(form: str, tmp_path: Path, delimiter: str = ",") -> list[dict[str, str]]:
     write_track(make_tracking(make_track(4, 2)), 0, form, tmp_path / "track.txt")
@@ -63,7 +66,7 @@ def test_a_name_with_markup_stays_a_name_in_a_tracker_project(tmp_path: Path) ->
 
 
 def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="needed one of csv, tracker, trk, tracknet, trackpy"):
+    with pytest.raises(UsageError, match="needed one of csv, txy, framexy, tracker, trk, tracknet, trackpy"):
         write_track(make_tracking(), 0, "xlsx", tmp_path / "a")
     with pytest.raises(UsageError, match="needed one of the 1 tracks"):
         write_track(make_tracking(), 1, "csv", tmp_path / "a")
@@ -83,7 +86,24 @@ def test_what_is_written_can_be_read_as_it_was(form: str, tmp_path: Path) -> Non
     track = make_track()
     path = tmp_path / ("track.trk" if form == "trk" else "track.csv")
     write_track(make_tracking(track), 0, form, path)
-    read = read_track(path, fps=FPS if form in ("tracknet", "trackpy") else None)
+    read = read_track(path, fps=FPS if form in WITHOUT_CLOCK else None)
     assert read.unit == "px"
     np.testing.assert_allclose(read.track.centre_px, track.centre_px, atol=1e-6)
     np.testing.assert_allclose(np.diff(read.track.t), np.diff(track.t), atol=1e-8)
+
+
+@pytest.mark.parametrize("form", TRACK_FORMATS)
+@pytest.mark.parametrize("fps", [24000 / 1001, 239.76])
+def test_gaps_and_late_starts_are_read_as_they_were(form: str, fps: float, tmp_path: Path) -> None:
+    from newtonscheme.tracks_io import read_track
+
+    rng = np.random.default_rng(5)
+    frame = np.array([1207, 1208, 1209, 1215, 1216, 1230])
+    track = make_track(len(frame), frame=frame, t=frame / fps, centre_px=rng.uniform(-3.0, 4000.0, (len(frame), 2)))
+    path = tmp_path / ("track.trk" if form == "trk" else "track.csv")
+    write_track(make_tracking(track, fps=fps, n_frames=1300), 0, form, path)
+    read = read_track(path, fps=fps if form in WITHOUT_CLOCK else None)
+    np.testing.assert_allclose(read.track.centre_px, track.centre_px, atol=1e-5)
+    np.testing.assert_allclose(read.track.t, track.t, rtol=1e-8)
+    first = 0 if form in WITHOUT_FRAMES else frame[0]
+    np.testing.assert_array_equal(read.track.frame - first, frame - frame[0])

@@ -14,7 +14,7 @@ from .parameters import Flag, Number, Text, Whole, flag, option
 def track(
     context: typer.Context,
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video.", show_default=False)],
-    format: Annotated[str, option("NAME", "One of csv, tracker, trk, tracknet, trackpy; default csv.")] = "csv",
+    format: Annotated[str, option("NAME", "One of csv, txy, framexy, tracker, trk, tracknet, trackpy; default csv.")] = "csv",
     out: Annotated[str, option("FILE|-", "Where to write; default -, standard output.")] = "-",
     force: Annotated[bool, flag("--force", "Replace the output file if it exists.")] = False,
     object_index: Annotated[Whole, option("N", "Which of the moving objects, 0 being the best; default 0.")] = None,
