@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -140,15 +141,15 @@ def _check_request(path: str | Path | None, options: Options) -> None:
 
     if (path is None) == (options.track is None):
         raise UsageError("found no input: give a VIDEO, or --track FILE" if path is None else "found a VIDEO and --track: give one of them")
-    if options.detector is not None:
-        raise UsageError("--detector: this version tracks with its own detector only; leave it out, or give tracked coordinates with --track")
+    if options.detector is not None and options.track is not None:
+        raise UsageError("found --detector and --track: a table needs no detector; give one of them")
     if options.overlay is not None and path is None:
         raise UsageError("--overlay: found no video to draw on; leave it out with --track")
     from .physics.models import PATTERNS
 
     if options.pattern is not None and options.pattern not in PATTERNS:
         raise UsageError(f"--pattern: found '{options.pattern}', needed one of {', '.join(PATTERNS)}")
-    sources = [p for p in (path, options.track, options.config, options.weights, options.camera) if p is not None]
+    sources = [p for p in (path, options.track, options.config, options.weights, options.camera, options.detector) if p is not None]
     for target, suffixes in ((options.json, ()), (options.csv, ()), (options.overlay, (".mp4",)), (options.plot, (".png", ".pdf", ".svg"))):
         if target is not None:
             check_output(target, force=options.force, suffixes=suffixes, sources=sources)
@@ -172,7 +173,15 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
     from .vision.video import open_video
 
     end = options.end if cut is None else cut if options.end is None else min(cut, options.end)
-    tracking = track_still_or_moving(lambda: open_video(str(path), fps=options.fps, start=options.start, end=end), roi=options.roi, progress=progress)
+    with ExitStack() as running:
+        detector = None
+        if options.detector is not None:
+            from .vision.detector import open_detector
+
+            detector = running.enter_context(open_detector(options.detector))
+        tracking = track_still_or_moving(
+            lambda: open_video(str(path), fps=options.fps, start=options.start, end=end), roi=options.roi, detector=detector, progress=progress
+        )
     tracking = settle_tracks(tracking)
     _check_tracks(tracking, options)
     size = (tracking.video.width_px, tracking.video.height_px)

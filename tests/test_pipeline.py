@@ -200,7 +200,7 @@ def test_a_missing_file_is_unreadable(tmp_path: Path) -> None:
         ({}, "no input"),
         ({"path": "a.mp4", "track": "b.csv"}, "one of them"),
         ({"path": "a.mp4", "pattern": "orbit"}, "--pattern"),
-        ({"path": "a.mp4", "detector": "yolo.onnx"}, "--detector"),
+        ({"track": "a.csv", "detector": "yolo.onnx"}, "--detector"),
         ({"track": "b.csv", "overlay": "o.mp4"}, "--overlay"),
         ({"path": "a.mp4", "observe": 1.5}, "--observe"),
         ({"path": "a.mp4", "sclae": 3.0}, "sclae"),

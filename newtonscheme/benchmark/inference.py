@@ -46,7 +46,7 @@ SAME_OPTIMUM = 1.1
 SEPARABLE = (0.0, 3.0, 10.0)
 """Log evidence of the true law over the best wrong one of its family, both from fits that know nothing else: the bins' edges."""
 KICK_RANGE = (0.3, 1.5)
-"""Change of velocity in a contact, as a share of the speed."""
+"""Change of velocity in a contact, as a share of the motion's rms speed: at a turning point, what is there would be next to none."""
 FOUND_WITHIN = 2
 """Frames between a break and the place that is named."""
 BREAK_FROM, BREAK_TO = 0.6, 0.85
@@ -272,8 +272,7 @@ def _lock(scene: Scene, rows: Track, pattern: str) -> Fit | None:
 
 def _kick(track: Track, scene: Scene, begin: float, rng: np.random.Generator) -> Track:
     """The track with its velocity changed at ``begin`` in a random direction of the picture."""
-    frame = min(int(np.searchsorted(scene.times, begin)), len(scene) - 1)
-    speed = float(np.hypot(*scene.velocity_px[frame]))
+    speed = float(np.sqrt(np.mean(np.sum(scene.velocity_px**2, axis=1))))
     angle = rng.uniform(0.0, 2.0 * np.pi)
     push: Floats = rng.uniform(*KICK_RANGE) * speed * np.array([np.cos(angle), np.sin(angle)])
     return replace(track, centre_px=track.centre_px + np.maximum(track.t - begin, 0.0)[:, None] * push)

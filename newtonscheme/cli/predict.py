@@ -82,7 +82,7 @@ def predict(
     track: Annotated[Text, option("FILE", "Tracked coordinates in place of vision: CSV, Tracker text or .trk, TrackNet.", INPUT)] = None,
     size: Size = None,
     units: Units = None,
-    detector: Annotated[Text, option("FILE.onnx", "A detector of your own (refused by this version, which has none to plug into).", INPUT)] = None,
+    detector: Annotated[Text, option("FILE.onnx", "A detector of your own, a YOLO-type export: only what moves in its boxes counts.", INPUT)] = None,
     weights: WeightsFile = None,
     config: ConfigFile = None,
     seed: Seed = None,

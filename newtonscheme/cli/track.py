@@ -22,6 +22,7 @@ def track(
     start: Annotated[Number, option("S", "Look from this time on, in s from the first frame.")] = None,
     end: Annotated[Number, option("S", "Look up to this time.")] = None,
     roi: Annotated[Text, option("X,Y,W,H", "Look only in this region, in pixels.")] = None,
+    detector: Annotated[Text, option("FILE.onnx", "A detector of your own, a YOLO-type export: only what moves in its boxes counts.")] = None,
     timeout: Annotated[Number, option("S", "Give up after this time.")] = None,
     quiet: Annotated[Flag, flag("--quiet", "No progress and no warnings.", short="-q")] = None,
 ) -> None:
@@ -31,12 +32,12 @@ def track(
     from ..pipeline import track as follow
     from ..tables import check_format, write_track
 
-    told = ("object_index", "fps", "start", "end", "roi", "timeout", "quiet")
+    told = ("object_index", "fps", "start", "end", "roi", "detector", "timeout", "quiet")
     options = resolve_options({name: context.params[name] for name in told})
     check_format(format)
     check_output(out, force=force)
     with within(options.timeout), show_progress(options.quiet) as progress:
-        tracking = follow(video, fps=options.fps, start=options.start, end=options.end, roi=options.roi, progress=progress)
+        tracking = follow(video, fps=options.fps, start=options.start, end=options.end, roi=options.roi, detector=options.detector, progress=progress)
     write_track(tracking, options.object_index or 0, format, out, force=force)
     if not options.quiet:
         print_warnings(tracking.notices)

@@ -7,6 +7,7 @@ is decided by motion, in `linking`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Bytes, Ints
+from ..types import Bytes, Floats, Ints
 from .background import Background, Singles, foreground, smooth
 
 MIN_AREA = 4
@@ -72,13 +73,20 @@ class Candidate:
 
 
 def find_candidates(
-    luma: Bytes, chroma: Bytes | None, background: Background, stride: int, roi: tuple[int, int, int, int] | None = None
-) -> list[Candidate]:
-    """The candidates of one frame at detection scale (every ``stride``-th pixel), strongest first; ``roi`` is in full-resolution pixels."""
+    luma: Bytes, chroma: Bytes | None, background: Background, stride: int, roi: tuple[int, int, int, int] | None = None,
+    boxes: Floats | None = None,
+) -> list[Candidate]:  # fmt: skip
+    """The candidates of one frame at detection scale (every ``stride``-th pixel), strongest first.
+
+    ``roi`` (left, top, width, height) and ``boxes`` (n, 4) left, top, right, bottom are in full-resolution pixels; with boxes, only what
+    moves in one of them counts.
+    """
     luma, chroma = smooth(luma), None if chroma is None else smooth(chroma)
     mask = foreground(luma, chroma, background, smoothed=True)
     if roi is not None:
-        mask = _inside(mask, roi, stride)
+        mask = _inside(mask, [(roi[0], roi[1], roi[0] + roi[2], roi[1] + roi[3])], stride)
+    if boxes is not None:
+        mask = _inside(mask, boxes.tolist(), stride)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     boxed = [(cv2.boundingRect(contour), contour) for contour in contours]
     large = sorted((pair for pair in boxed if pair[0][2] * pair[0][3] >= MIN_AREA), key=lambda pair: -pair[0][2] * pair[0][3])
@@ -104,11 +112,11 @@ class _Region:
     step: int
 
 
-def _inside(mask: Bytes, roi: tuple[int, int, int, int], stride: int) -> Bytes:
-    u, v, w, h = (round(x / stride) for x in roi)
+def _inside(mask: Bytes, boxes: Sequence[Sequence[float]], stride: int) -> Bytes:
     kept = np.zeros_like(mask)
-    box = np.s_[max(v, 0) : max(v + h, 0), max(u, 0) : max(u + w, 0)]
-    kept[box] = mask[box]
+    for box in boxes:
+        left, top, right, bottom = (max(round(x / stride), 0) for x in box)
+        kept[top:bottom, left:right] = mask[top:bottom, left:right]
     return kept
 
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ..types import Bytes, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
+from .frame import Frame
 from .registration import Features, mapped
 from .tracking import MOVING_CAMERA, PROGRESS_STEP, track_objects
 
 if TYPE_CHECKING:
+    from .detector import Detector
     from .frame import Picture
     from .video import VideoReader
 
@@ -66,14 +69,16 @@ class _Canvas:
 
 
 def track_still_or_moving(
-    reopen: Callable[[], VideoReader], *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8
-) -> Tracking:
+    reopen: Callable[[], VideoReader], *, roi: tuple[int, int, int, int] | None = None, detector: Detector | None = None,
+    progress: Progress | None = None, max_tracks: int = 8,
+) -> Tracking:  # fmt: skip
     """What moves in a video; where its camera moves, in front of the background laid still, in the first frame's coordinates.
 
     A still camera's video is read once. A moving one's is read three times more: for the camera's motion, the canvas and the tracks. Where
-    the background cannot be followed, nothing is found, and a notice says so.
+    the background cannot be followed, nothing is found, and a notice says so. With a ``detector`` only what moves in its boxes counts.
     """
-    found = track_objects(reopen(), roi=roi, progress=progress, max_tracks=max_tracks)
+    find_boxes = None if detector is None else partial(_find_boxes, detector)
+    found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks)
     if not _moves(found):
         return found
     motion = register_frames(reopen(), progress)
@@ -82,11 +87,26 @@ def track_still_or_moving(
     canvas = _first_views(reopen(), motion)
     left, top = canvas.offset_px
     on_canvas = None if roi is None else (roi[0] + left, roi[1] + top, roi[2], roi[3])
-    steadied = track_objects(SteadyReader(reopen(), motion, canvas), roi=on_canvas, progress=progress, max_tracks=max_tracks)
+    laid = None if detector is None else partial(_laid_boxes, detector, motion, canvas)
+    steadied = track_objects(SteadyReader(reopen(), motion, canvas), roi=on_canvas, find_boxes=laid, progress=progress, max_tracks=max_tracks)
     if _moves(steadied):
         return _without_hope(found)
     tracks = tuple(_in_first_frame(track, motion, canvas) for track in steadied.tracks)
     return replace(steadied, tracks=tracks, notices=(*steadied.notices, Notice("camera_steadied", STEADIED)), camera_motion=motion)
+
+
+def _find_boxes(detector: Detector, frame: Picture) -> Floats:
+    """The detector's boxes of a frame as it was read."""
+    colour = frame.colour() if isinstance(frame, Frame) else np.repeat(frame.luma[..., None], 3, axis=2)
+    return detector.find_boxes(frame.index, colour[..., ::-1])
+
+
+def _laid_boxes(detector: Detector, motion: CameraMotion, canvas: _Canvas, frame: Picture) -> Floats:
+    """The boxes of a frame, which was looked at before, around their corners' places on the canvas."""
+    boxes = detector.known.get(frame.index, np.empty((0, 4)))
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
+    laid = mapped(canvas.onto @ motion.at(frame.index), corners).reshape(-1, 4, 2)
+    return np.hstack([laid.min(axis=1), laid.max(axis=1)]) if len(laid) else np.empty((0, 4))
 
 
 def _moves(found: Tracking) -> bool:

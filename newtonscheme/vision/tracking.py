@@ -6,7 +6,7 @@ paths while the stretch's pixels are still in memory. Nothing but candidates and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,12 @@ from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, jo
 from .steadiness import camera_moves
 
 if TYPE_CHECKING:
-    from .frame import Film
+    from .frame import Film, Picture
 
+FindBoxes = Callable[["Picture"], Floats]
+"""(n, 4) left, top, right, bottom of a frame's boxes in its pixels."""
+BOX_MARGIN = 0.25
+"""Boxes of detectors are good to some pixels, and a ball's edge must be inside."""
 REFINED_PATHS, REFINED_SHARE = 6, 0.1
 """Paths of a stretch that discs are fitted to, best first, while they look at least this much as good as the best."""
 MOST_PATHS = 40
@@ -55,10 +59,14 @@ PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
 
-def track_objects(reader: Film, *, roi: tuple[int, int, int, int] | None = None, progress: Progress | None = None, max_tracks: int = 8) -> Tracking:
+def track_objects(
+    reader: Film, *, roi: tuple[int, int, int, int] | None = None, find_boxes: FindBoxes | None = None, progress: Progress | None = None,
+    max_tracks: int = 8,
+) -> Tracking:  # fmt: skip
     """Tracks of everything that moves like one body, the smoothest first; an empty tuple when nothing does.
 
-    ``roi`` is (left, top, width, height) in pixels. Decodes the video once; memory does not grow with its length.
+    ``roi`` is (left, top, width, height) in pixels; ``find_boxes`` gives the boxes of a frame in which alone something counts. Decodes the
+    video once; memory does not grow with its length.
     """
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
@@ -66,19 +74,22 @@ def track_objects(reader: Film, *, roi: tuple[int, int, int, int] | None = None,
     done = 0
     steady = True
     anew: list[float] = []
+    boxes: dict[int, Floats] = {}
     for frame in reader.frames():
         changed = stretch.starts_anew(frame)
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linker, evidence, roi)
-            stretch = Stretch(reader.width_px, reader.height_px)
+            steady &= _digest(stretch, linker, evidence, roi, boxes)
+            stretch, boxes = Stretch(reader.width_px, reader.height_px), {}
         stretch.append(frame)
+        if find_boxes is not None:
+            boxes[frame.index] = _grown(find_boxes(frame))
         done += 1
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linker, evidence, roi)
+        steady &= _digest(stretch, linker, evidence, roi, boxes)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
@@ -92,7 +103,13 @@ def _note_cuts(times: list[float]) -> Iterator[Notice]:
         yield Notice("scene_changed", f"{found}; motion may not be continuous there; choose a part with --start and --end")
 
 
-def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None) -> bool:
+def _grown(boxes: Floats) -> Floats:
+    """Boxes (n, 4) made larger on all sides by a share of their own size."""
+    margin = BOX_MARGIN * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    return np.asarray(boxes + margin * (-1.0, -1.0, 1.0, 1.0))
+
+
+def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None, boxes: Mapping[int, Floats]) -> bool:
     """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves."""
     background = stretch.finish()
     first = len(evidence.index)
@@ -100,7 +117,7 @@ def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int
     steady = not camera_moves(stretch.luma)
     for k in range(len(stretch)):
         chroma = stretch.chroma[k] if stretch.chroma else None
-        found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi) if steady else []
+        found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi, boxes.get(stretch.index[k])) if steady else []
         before = evidence.t[-1] if evidence.t else stretch.t[k] - interval
         linker.step(found, max((stretch.t[k] - before) / interval, 0.5))
         evidence.candidates.append(found)

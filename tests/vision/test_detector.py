@@ -1,0 +1,118 @@
+"""Somebody else's detector says which moving things count, and can do no harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from newtonscheme import NothingTrackable, UnreadableInput, track
+from newtonscheme.vision import detector as module
+from newtonscheme.vision.detector import open_detector, read_boxes
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+SIDE, COPIES = 64, 8
+INT, INTS, FLOAT32, INT64 = 2, 7, 1, 7
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    told = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(told)) + told
+
+
+def tensor(name: str, values: np.ndarray) -> bytes:
+    kind = FLOAT32 if values.dtype == np.float32 else INT64
+    return b"".join(field(1, int(n)) for n in values.shape) + field(2, kind) + field(8, name) + field(9, values.tobytes())
+
+
+def node(operation: str, inputs: list[str], output: str, **attributes: list[int]) -> bytes:
+    told = b"".join(field(5, field(1, k) + b"".join(field(8, n) for n in v) + field(20, INTS)) for k, v in attributes.items())
+    return b"".join(field(1, name) for name in inputs) + field(2, output) + field(3, output) + field(4, operation) + told
+
+
+def value(name: str, shape: tuple[int, ...]) -> bytes:
+    dims = b"".join(field(1, field(1, n)) for n in shape)
+    return field(1, name) + field(2, field(1, field(1, FLOAT32) + field(2, dims)))
+
+
+def write_model(path: Path, box: tuple[float, float, float, float], score: float = 0.9) -> Path:
+    """An export (1, 5, n) that sees one box (centre and size in pixels of its square), whatever it is shown."""
+    answer = np.repeat(np.array([*box, score], dtype=np.float32), COPIES)
+    weights = np.zeros((5 * COPIES, 3, SIDE, SIDE), dtype=np.float32)
+    nodes = [
+        node("Conv", ["images", "weights", "answer"], "seen", kernel_shape=[SIDE, SIDE], strides=[SIDE, SIDE]),
+        node("Reshape", ["seen", "shape"], "output0"),
+    ]
+    constants = [tensor("weights", weights), tensor("answer", answer), tensor("shape", np.array([1, 5, COPIES], dtype=np.int64))]
+    graph = b"".join(field(1, n) for n in nodes) + field(2, "boxes") + b"".join(field(5, c) for c in constants)
+    graph += field(11, value("images", (1, 3, SIDE, SIDE))) + field(12, value("output0", (1, 5, COPIES)))
+    path.write_bytes(field(1, 8) + field(8, field(2, 13)) + field(7, graph))
+    return path
+
+
+def test_the_boxes_are_those_of_the_picture_and_not_of_the_letterbox(tmp_path: Path) -> None:
+    picture = np.zeros((360, 640, 3), dtype=np.uint8)
+    with open_detector(write_model(tmp_path / "m.onnx", (32.0, 32.0, 8.0, 4.0))) as found:
+        np.testing.assert_allclose(found.find_boxes(0, picture), [[280.0, 160.0, 360.0, 200.0]], atol=1e-4)
+        assert found.side == SIDE
+
+
+def test_a_detector_that_sees_everything_changes_nothing(tmp_path: Path) -> None:
+    film = DATA / "throw.mp4"
+    alone, told = track(film), track(film, detector=str(write_model(tmp_path / "m.onnx", (32.0, 32.0, 64.0, 64.0))))
+    np.testing.assert_array_equal(alone.tracks[0].centre_px, told.tracks[0].centre_px)
+
+
+def test_only_what_moves_in_a_box_counts(tmp_path: Path) -> None:
+    film = DATA / "throw.mp4"
+    middle = float(np.median(track(film).tracks[0].centre_px[:, 0]))
+    half = middle / 10.0
+    found = track(film, detector=str(write_model(tmp_path / "m.onnx", (0.8 * half / 2, 32.0, 0.8 * half, 64.0)))).tracks
+    assert found
+    assert all(np.all(each.centre_px[:, 0] < middle + 40.0) for each in found)
+
+
+def test_a_detector_that_sees_nothing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NothingTrackable):
+        track(DATA / "throw.mp4", detector=str(write_model(tmp_path / "m.onnx", (32.0, 32.0, 64.0, 64.0), score=0.1)))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08" * 50])
+def test_what_is_no_model_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(UnreadableInput, match="--detector"):
+        open_detector(tmp_path / "bad.onnx")
+
+
+def test_a_folder_and_a_giant_are_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreadableInput, match="no regular file"):
+        open_detector(tmp_path)
+    monkeypatch.setattr(module, "LARGEST_MODEL", 10)
+    with pytest.raises(UnreadableInput, match="at most"):
+        open_detector(write_model(tmp_path / "m.onnx", (32.0, 32.0, 8.0, 8.0)))
+
+
+def test_the_three_usual_exports_say_the_same() -> None:
+    box, expected = [30.0, 20.0, 10.0, 8.0], [[25.0, 16.0, 35.0, 24.0]]
+    plain = np.tile(np.array([*box, 0.1, 0.9]), (20, 1)).T
+    objectness = np.tile(np.array([*box, 0.9, 0.1, 0.9]), (20, 1))
+    suppressed = np.array([[25.0, 16.0, 35.0, 24.0, 0.9, 0.0], [0.0, 0.0, 5.0, 5.0, 0.1, 0.0]])
+    for answer in (plain, objectness, suppressed):
+        np.testing.assert_allclose(read_boxes(answer, "m"), expected)
+
+
+@pytest.mark.parametrize("answer", [np.zeros((3, 100)), np.full((6, 100), np.nan)])
+def test_an_answer_that_is_no_list_of_boxes_is_refused(answer: np.ndarray) -> None:
+    with pytest.raises(UnreadableInput, match="needed finite boxes"):
+        read_boxes(answer, "m")
