@@ -36,6 +36,10 @@ MOST_AFTER_SUPPRESSION = 1000
 """Rows of an export with suppression built in (300 by default); one without has thousands, of which six columns mean one class."""
 GREY = 114
 """Fill of the letterbox's margins, as in training."""
+ELSEWHERE = b"\x0a\x08location"
+"""The key under which an ONNX tensor names the file that holds its data (onnx.proto3, TensorProto.external_data)."""
+FOR_GOOD = 2
+"""In place of the bytes of a number: no picture of any size can be shown to this model."""
 HEAD = struct.Struct("<III")
 """Before each message: (rows, columns, bytes of a number); the answer to a refusal has no rows, and its text follows."""
 
@@ -90,6 +94,8 @@ def open_detector(path: str | Path) -> Detector:
     if file.stat().st_size > LARGEST_MODEL:
         raise UnreadableInput(f"--detector {name}: found {file.stat().st_size} bytes, needed {LARGEST_MODEL} at most; give a smaller model")
     model, reason = file.read_bytes(), "it takes no picture"
+    if ELSEWHERE in model:
+        raise UnreadableInput(f"--detector {name}: found weights that lie in other files, needed all in one; export again without external data")
     for side in SIDES:
         detector = Detector(name, side, _start(model))
         try:
@@ -97,7 +103,8 @@ def open_detector(path: str | Path) -> Detector:
         except _Refused as refused:
             reason = str(refused)
             detector.close()
-            continue
+            if refused.for_good:
+                break
         except BaseException:
             detector.close()
             raise
@@ -108,7 +115,11 @@ def open_detector(path: str | Path) -> Detector:
 
 
 class _Refused(Exception):
-    """The worker could not run the model on this picture."""
+    """The worker could not run the model on this picture; ``for_good``: on none."""
+
+    def __init__(self, reason: str, *, for_good: bool) -> None:
+        super().__init__(reason)
+        self.for_good = for_good
 
 
 def _start(model: bytes) -> subprocess.Popen[bytes]:
@@ -129,7 +140,7 @@ def _ask(worker: subprocess.Popen[bytes], picture: Bytes, name: str) -> Floats:
     head = _receive(worker, HEAD.size, deadline, name)
     rows, columns, size = HEAD.unpack(head)
     if rows == 0:
-        raise _Refused(printable(_receive(worker, columns, deadline, name).decode("utf-8", "replace")))
+        raise _Refused(printable(_receive(worker, columns, deadline, name).decode("utf-8", "replace")), for_good=size == FOR_GOOD)
     return np.frombuffer(_receive(worker, rows * columns * size, deadline, name), dtype=np.float32).reshape(rows, columns).astype(float)
 
 

@@ -17,7 +17,7 @@ def main() -> None:
     import cv2
     import numpy as np
 
-    from .detector import HEAD
+    from .detector import FOR_GOOD, HEAD
 
     with suppress(ImportError, ValueError, OSError):
         import resource
@@ -35,7 +35,7 @@ def main() -> None:
         rows, columns, _ = HEAD.unpack(head)
         picture = np.frombuffer(source.read(rows * columns * 3), dtype=np.uint8).reshape(rows, columns, 3)
         if net is None:
-            _refuse(sink, reason)
+            _refuse(sink, reason, FOR_GOOD)
             continue
         try:
             net.setInput(cv2.dnn.blobFromImage(picture, 1.0 / 255.0))
@@ -50,11 +50,11 @@ def main() -> None:
         sink.flush()
 
 
-def _refuse(sink: IO[bytes], reason: str) -> None:
+def _refuse(sink: IO[bytes], reason: str, how_long: int = 1) -> None:
     from .detector import HEAD
 
     text = reason.encode()[:500]
-    sink.write(HEAD.pack(0, len(text), 1) + text)
+    sink.write(HEAD.pack(0, len(text), how_long) + text)
     sink.flush()
 
 

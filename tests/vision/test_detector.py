@@ -95,6 +95,13 @@ def test_what_is_no_model_is_one_line(tmp_path: Path, content: bytes) -> None:
         open_detector(tmp_path / "bad.onnx")
 
 
+def test_weights_that_lie_elsewhere_are_not_looked_for(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "m.onnx", (32.0, 32.0, 8.0, 8.0))
+    model.write_bytes(model.read_bytes() + field(7, field(5, field(13, field(1, "location") + field(2, "/etc/passwd")) + field(14, 1))))
+    with pytest.raises(UnreadableInput, match="other files"):
+        open_detector(model)
+
+
 def test_a_folder_and_a_giant_are_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreadableInput, match="no regular file"):
         open_detector(tmp_path)
