@@ -105,6 +105,7 @@ def open_detector(path: str | Path) -> Detector:
             detector.close()
             if refused.for_good:
                 break
+            continue
         except BaseException:
             detector.close()
             raise
