@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -61,11 +62,7 @@ class Detector:
 
     def close(self) -> None:
         """End the process."""
-        self.worker.kill()
-        self.worker.wait()
-        for stream in (self.worker.stdin, self.worker.stdout):
-            if stream is not None:
-                stream.close()
+        _stop(self.worker)
 
     def find_boxes(self, index: int, colour: Bytes) -> Floats:
         """(n, 4) left, top, right, bottom in pixels of a picture (height, width, 3) RGB, ``index`` its frame's number; asked once for each.
@@ -96,20 +93,20 @@ def open_detector(path: str | Path) -> Detector:
     model, reason = file.read_bytes(), "it takes no picture"
     if ELSEWHERE in model:
         raise UnreadableInput(f"--detector {name}: found weights that lie in other files, needed all in one; export again without external data")
-    for side in SIDES:
-        detector = Detector(name, side, _start(model))
-        try:
-            read_boxes(_ask(detector.worker, np.full((side, side, 3), GREY, dtype=np.uint8), name), name)
-        except _Refused as refused:
-            reason = str(refused)
-            detector.close()
-            if refused.for_good:
-                break
-            continue
-        except BaseException:
-            detector.close()
-            raise
-        return detector
+    worker = _start(model)
+    try:
+        for side in SIDES:
+            try:
+                read_boxes(_ask(worker, np.full((side, side, 3), GREY, dtype=np.uint8), name), name)
+                return Detector(name, side, worker)
+            except _Refused as refused:
+                reason = str(refused)
+                if refused.for_good:
+                    break
+    except BaseException:
+        _stop(worker)
+        raise
+    _stop(worker)
     raise UnreadableInput(
         f"--detector {name}: found no model that OpenCV can run ({reason}); needed a YOLO-type export with one square picture as input"
     )
@@ -132,6 +129,15 @@ def _start(model: bytes) -> subprocess.Popen[bytes]:
     )  # fmt: skip
     _send(worker, HEAD.pack(1, len(model), 1) + model)
     return worker
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.wait()
+    for stream in (worker.stdin, worker.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 def _ask(worker: subprocess.Popen[bytes], picture: Bytes, name: str) -> Floats:
