@@ -99,6 +99,14 @@ class Film:
     seen: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A second ball behind the first one, seen by the same camera in as many frames."""
+
+    scene: Scene
+    ball: BallLook
+
+
 def draw_frames(scene: Scene, rng: np.random.Generator, look: Look) -> Iterator[tuple[float, Bytes]]:
     """Yields (t, image) of every frame: s of mid-exposure and (h, w, 3) RGB."""
     return _expose(scene, rng, look, _build_world(scene, rng, look))
@@ -110,11 +118,12 @@ def render(
     rng: np.random.Generator,
     *,
     look: Look | None = None,
+    companion: Companion | None = None,
     crf: int = 20,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Film:
-    """Write a scene as an H.264 film, whole or not at all; a look is drawn when none is given.
+    """Write a scene as an H.264 film, whole or not at all; a look is drawn when none is given, a second ball where one is.
 
     Frames that come at a constant rate get exact time stamps k / fps; others are rounded to 1/90000 s.
 
@@ -127,7 +136,7 @@ def render(
         raise UsageError(f"a film of {scene.view.size_px[0]} x {scene.view.size_px[1]} cannot be written: H.264 needs even width and height")
     world = _build_world(scene, rng, look)
     with replacing(path, force=force) as temporary:
-        _encode_film(scene, temporary, _expose(scene, rng, look, world), crf, progress)
+        _encode_film(scene, temporary, _expose(scene, rng, look, world, companion), crf, progress)
     return Film(look=look, seen=share_in_view(scene, world.occluder))
 
 
@@ -167,7 +176,9 @@ def _build_world(scene: Scene, rng: np.random.Generator, look: Look) -> _World:
     return _World(painted ** np.float32(GAMMA), occluder, shift)
 
 
-def _expose(scene: Scene, rng: np.random.Generator, look: Look, world: _World) -> Iterator[tuple[float, Bytes]]:
+def _expose(
+    scene: Scene, rng: np.random.Generator, look: Look, world: _World, companion: Companion | None = None
+) -> Iterator[tuple[float, Bytes]]:
     """Frames over a backdrop that is encoded once: only the box around what moves is composed again."""
     attitude = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     spin = np.asarray(look.spin) * (0.0 if _hangs(scene) else 1.0)
@@ -177,6 +188,9 @@ def _expose(scene: Scene, rng: np.random.Generator, look: Look, world: _World) -
     bank = rng.standard_normal((height + NOISE_MARGIN, width + NOISE_MARGIN), dtype=np.float32)
     for k, t in enumerate(scene.times):
         layers = _layers(scene, look, world, k, turn_cover(attitude, spin, float(t)))
+        if companion is not None:
+            second = _sweep(companion.scene, k, look.exposure)
+            layers = [draw_ball(companion.ball, second, attitude, np.asarray(look.light), look.ambient, look.blur_px), *layers]
         box = _bounding_box(layers, height, width)
         light = _compose(world.backdrop, layers, world.occluder, box)
         frame, grain = levels.copy(), sigma.copy()
@@ -190,10 +204,7 @@ def _expose(scene: Scene, rng: np.random.Generator, look: Look, world: _World) -
 
 def _layers(scene: Scene, look: Look, world: _World, k: int, turn: Floats) -> list[Patch]:
     """What is drawn over the backdrop in frame k, from back to front."""
-    sweep = Sweep(
-        centre=scene.centre_px[k], radius=float(scene.radius_px[k]), velocity=scene.velocity_px[k],
-        acceleration=scene.acceleration_px[k], exposure=look.exposure / scene.fps,
-    )  # fmt: skip
+    sweep = _sweep(scene, k, look.exposure)
     layers = []
     if look.shadow > 0:
         layers.append(draw_shadow(sweep, world.shadow_shift, look.shadow))
@@ -204,6 +215,13 @@ def _layers(scene: Scene, look: Look, world: _World, k: int, turn: Floats) -> li
         behind, before = draw_hand(scene, k)
         layers = [behind, *layers, before]
     return layers
+
+
+def _sweep(scene: Scene, k: int, exposure: float) -> Sweep:
+    return Sweep(
+        centre=scene.centre_px[k], radius=float(scene.radius_px[k]), velocity=scene.velocity_px[k],
+        acceleration=scene.acceleration_px[k], exposure=exposure / scene.fps,
+    )  # fmt: skip
 
 
 def _hangs(scene: Scene) -> bool:
