@@ -36,14 +36,14 @@ def check_request(
     return QUICK if quick else FULL if full else DEFAULT
 
 
-def check_inference(*, quick: bool, full: bool, out: str | None, seed: int, force: bool) -> None:
-    """The same for `ns benchmark inference`.
+def check_alone(suite: str, *, quick: bool, full: bool, out: str | None, seed: int, force: bool) -> None:
+    """The same for a suite that is run by itself: `ns benchmark inference`, `ns benchmark vision`.
 
     Raises:
         UsageError: two plans at once, a seed or a folder that cannot be.
     """
     _check_run(quick=quick, full=full, seed=seed)
-    _check_folder(out, ("inference.json", "inference.md"), force=force)
+    _check_folder(out, (f"{suite}.json", f"{suite}.md"), force=force)
 
 
 def _check_run(*, quick: bool, full: bool, seed: int) -> None:

@@ -16,7 +16,7 @@ Suites = list[str] | None
 def benchmark(
     suite: Annotated[
         Suites,
-        typer.Argument(metavar="SUITE", help="simulated, shifted, video, real (default: all that can be), or inference.", show_default=False),
+        typer.Argument(metavar="SUITE", help="simulated, shifted, video, real (default: all that can be); inference; vision.", show_default=False),
     ] = None,
     data: Annotated[Text, option("DIR", "Folder of real tables and films, for the suite real; they are known by their digests.")] = None,
     quick: Annotated[bool, flag("--quick", "A look, under a minute.")] = False,
@@ -30,8 +30,9 @@ def benchmark(
     """Compare the scheme with every rival on tracks that none has seen, and with the best possible."""
     from pathlib import Path
 
-    if suite == ["inference"]:
-        _judge_inference(quick=quick, full=full, out=out, seed=seed, force=force, quiet=quiet)
+    if suite in (["inference"], ["vision"]):
+        judge = _judge_inference if suite == ["inference"] else _judge_vision
+        judge(quick=quick, full=full, out=out, seed=seed, force=force, quiet=quiet)
         return
     from ..benchmark.publish import check_request, publish
     from ..benchmark.run import run_benchmark
@@ -68,10 +69,10 @@ def _judge_inference(*, quick: bool, full: bool, out: str | None, seed: int, for
 
     from ..benchmark.inference import PLANS, run_inference
     from ..benchmark.inference_tables import inference_markdown, inference_tables, write_inference
-    from ..benchmark.publish import check_inference
+    from ..benchmark.publish import check_alone
     from ..benchmark.tables import to_rich
 
-    check_inference(quick=quick, full=full, out=out, seed=seed, force=force)
+    check_alone("inference", quick=quick, full=full, out=out, seed=seed, force=force)
     with show_progress(quiet) as progress:
         document = run_inference(PLANS["quick" if quick else "full" if full else "default"], seed=seed, progress=progress)
     if out is not None:
@@ -85,3 +86,30 @@ def _judge_inference(*, quick: bool, full: bool, out: str | None, seed: int, for
             Console(highlight=False).print(grid, "")
     else:
         print_text(inference_markdown(document))
+
+
+def _judge_vision(*, quick: bool, full: bool, out: str | None, seed: int, force: bool, quiet: bool) -> None:
+    """`ns benchmark vision`: our tracker and those at hand on rendered films, against the truth."""
+    from pathlib import Path
+
+    from ..benchmark.publish import check_alone
+    from ..benchmark.tables import to_rich
+    from ..benchmark.vision import PLANS, run_vision
+    from ..benchmark.vision_tables import headlines, vision_markdown, vision_tables, write_vision
+
+    check_alone("vision", quick=quick, full=full, out=out, seed=seed, force=force)
+    with show_progress(quiet) as progress:
+        document = run_vision(PLANS["quick" if quick else "full" if full else "default"], seed=seed, progress=progress)
+    if out is not None:
+        write_vision(document, Path(out), force=force)
+    if quiet:
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        for grid in to_rich(vision_tables(document)):
+            Console(highlight=False).print(grid, "")
+        for line in headlines(document):
+            print_text(line)
+    else:
+        print_text(vision_markdown(document))

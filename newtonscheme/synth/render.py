@@ -176,9 +176,7 @@ def _build_world(scene: Scene, rng: np.random.Generator, look: Look) -> _World:
     return _World(painted ** np.float32(GAMMA), occluder, shift)
 
 
-def _expose(
-    scene: Scene, rng: np.random.Generator, look: Look, world: _World, companion: Companion | None = None
-) -> Iterator[tuple[float, Bytes]]:
+def _expose(scene: Scene, rng: np.random.Generator, look: Look, world: _World, companion: Companion | None = None) -> Iterator[tuple[float, Bytes]]:
     """Frames over a backdrop that is encoded once: only the box around what moves is composed again."""
     attitude = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     spin = np.asarray(look.spin) * (0.0 if _hangs(scene) else 1.0)
