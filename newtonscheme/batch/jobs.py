@@ -36,9 +36,9 @@ NAME_LENGTH = 60
 DIGEST_LENGTH = 16
 """Hexadecimal digits that tell reports apart: two of a million clips share 64 bits with a probability of 3e-8."""
 VIDEO, TRACK = "video", "track"
-OF_THE_RUN = frozenset({"json", "csv", "overlay", "plot", "config", "force", "quiet", "timeout", "detector"})
+OF_THE_RUN = frozenset({"json", "csv", "overlay", "plot", "config", "force", "quiet", "timeout"})
 """Options that no clip has of its own: the batch names its outputs and sets its limits itself."""
-FILES = ("track", "camera", "weights")
+FILES = ("track", "camera", "weights", "detector")
 """Options that name a file, whose content a result depends on."""
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}")

@@ -50,6 +50,7 @@ Fov = Annotated[Number, option("DEG", "Horizontal field of view of the camera.",
 CameraFile = Annotated[Text, option("FILE", "Calibrated camera, in place of --fov.", PICTURE)]
 Size = Annotated[Text, option("W,H", "Size of the picture that --track was made in, in pixels.", INPUT)]
 Units = Annotated[Text, option("px|m|deg|rad", "Unit of the coordinates of --track, where its header does not say.", INPUT)]
+DetectorFile = Annotated[Text, option("FILE.onnx", "A detector of your own, a YOLO-type export: only what moves in its boxes counts.", INPUT)]
 WeightsFile = Annotated[Text, option("FILE", "Another recogniser of force patterns, from `ns train`.", INPUT)]
 ConfigFile = Annotated[Text, option("FILE.toml", "Any of these options as keys; the command line wins.", INPUT)]
 Seed = Annotated[Whole, option("N", "Seed of everything random; default 0.", RUN)]

@@ -8,7 +8,7 @@ import typer
 
 from .console import print_warnings, show_progress
 from .deadline import within
-from .parameters import Flag, Number, Text, Whole, flag, option
+from .parameters import DetectorFile, Flag, Number, Text, Whole, flag, option
 
 
 def track(
@@ -22,7 +22,7 @@ def track(
     start: Annotated[Number, option("S", "Look from this time on, in s from the first frame.")] = None,
     end: Annotated[Number, option("S", "Look up to this time.")] = None,
     roi: Annotated[Text, option("X,Y,W,H", "Look only in this region, in pixels.")] = None,
-    detector: Annotated[Text, option("FILE.onnx", "A detector of your own, a YOLO-type export: only what moves in its boxes counts.")] = None,
+    detector: DetectorFile = None,
     timeout: Annotated[Number, option("S", "Give up after this time.")] = None,
     quiet: Annotated[Flag, flag("--quiet", "No progress and no warnings.", short="-q")] = None,
 ) -> None:

@@ -93,7 +93,7 @@ def open_detector(path: str | Path) -> Detector:
     model, reason = file.read_bytes(), "it takes no picture"
     if ELSEWHERE in model:
         raise UnreadableInput(f"--detector {name}: found weights that lie in other files, needed all in one; export again without external data")
-    worker = _start(model)
+    worker = _start(model, name)
     try:
         for side in SIDES:
             try:
@@ -120,14 +120,18 @@ class _Refused(Exception):
         self.for_good = for_good
 
 
-def _start(model: bytes) -> subprocess.Popen[bytes]:
+def _start(model: bytes, name: str) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]), "OMP_NUM_THREADS": "1"}
     worker = subprocess.Popen(
         [sys.executable, "-m", "newtonscheme.vision.detector_worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=environment,
+        env=environment, bufsize=0,
     )  # fmt: skip
-    _send(worker, HEAD.pack(1, len(model), 1) + model)
+    try:
+        _send(worker, HEAD.pack(1, len(model), 1) + model, time.monotonic() + PATIENCE_S, name)
+    except BaseException:
+        _stop(worker)
+        raise
     return worker
 
 
@@ -142,8 +146,8 @@ def _stop(worker: subprocess.Popen[bytes]) -> None:
 
 def _ask(worker: subprocess.Popen[bytes], picture: Bytes, name: str) -> Floats:
     """The model's answer (rows, columns) to a square picture."""
-    _send(worker, HEAD.pack(picture.shape[0], picture.shape[1], 3) + picture.tobytes())
     deadline = time.monotonic() + PATIENCE_S
+    _send(worker, HEAD.pack(picture.shape[0], picture.shape[1], 3) + picture.tobytes(), deadline, name)
     head = _receive(worker, HEAD.size, deadline, name)
     rows, columns, size = HEAD.unpack(head)
     if rows == 0:
@@ -151,15 +155,21 @@ def _ask(worker: subprocess.Popen[bytes], picture: Bytes, name: str) -> Floats:
     return np.frombuffer(_receive(worker, rows * columns * size, deadline, name), dtype=np.float32).reshape(rows, columns).astype(float)
 
 
-def _send(worker: subprocess.Popen[bytes], message: bytes) -> None:
+def _send(worker: subprocess.Popen[bytes], message: bytes, deadline: float, name: str) -> None:
     stream = worker.stdin
     if stream is None:
         raise ValueError("expected a pipe to the worker")
-    try:
-        stream.write(message)
-        stream.flush()
-    except BrokenPipeError:
-        return  # what ended it shows as an answer that does not come
+    # A worker that is busy with its model reads nothing, and a pipe that blocks would wait for it beyond the deadline.
+    os.set_blocking(stream.fileno(), False)
+    left = memoryview(message)
+    while left:
+        _, ready, _ = select.select([], [stream], [], max(deadline - time.monotonic(), 0.0))
+        if not ready:
+            raise _too_slow(worker, name)
+        try:
+            left = left[os.write(stream.fileno(), left) :]
+        except BrokenPipeError:
+            return  # what ended it shows as an answer that does not come
 
 
 def _receive(worker: subprocess.Popen[bytes], size: int, deadline: float, name: str) -> bytes:
@@ -170,14 +180,18 @@ def _receive(worker: subprocess.Popen[bytes], size: int, deadline: float, name: 
     while left:
         ready, _, _ = select.select([stream], [], [], max(deadline - time.monotonic(), 0.0))
         if not ready:
-            worker.kill()
-            raise LimitReached(f"--detector {name}: the model gave no answer in {PATIENCE_S:g} s; needed one for each frame; give a smaller model")
+            raise _too_slow(worker, name)
         part = os.read(stream.fileno(), left)
         if not part:
             raise UnreadableInput(f"--detector {name}: the model ended the process that ran it; give another export")
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
+
+
+def _too_slow(worker: subprocess.Popen[bytes], name: str) -> LimitReached:
+    worker.kill()
+    return LimitReached(f"--detector {name}: the model gave no answer in {PATIENCE_S:g} s; needed one for each frame; give a smaller model")
 
 
 def _letterbox(colour: Bytes, side: int) -> tuple[Bytes, float, float, float]:

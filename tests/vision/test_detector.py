@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from newtonscheme import NothingTrackable, UnreadableInput, track
+from newtonscheme import LimitReached, NothingTrackable, UnreadableInput, predict_many, track
+from newtonscheme.cli import main
 from newtonscheme.vision import detector as module
 from newtonscheme.vision.detector import open_detector, read_boxes
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SIDE, COPIES = 64, 8
+BUSY_S = 1.5
+"""Of a process that is past its imports, and in its model."""
 INT, INTS, FLOAT32, INT64 = 2, 7, 1, 7
 
 
@@ -123,3 +134,73 @@ def test_the_three_usual_exports_say_the_same() -> None:
 def test_an_answer_that_is_no_list_of_boxes_is_refused(answer: np.ndarray) -> None:
     with pytest.raises(UnreadableInput, match="needed finite boxes"):
         read_boxes(answer, "m")
+
+
+def write_slow_model(path: Path) -> Path:
+    """Sixty convolutions in a row, which take minutes for a picture of 640 px."""
+    rng = np.random.default_rng(0)
+    first, wide = (rng.normal(0.0, 0.1, shape).astype(np.float32) for shape in ((256, 3, 3, 3), (256, 256, 3, 3)))
+    nodes = [node("Conv", ["images" if k == 0 else f"x{k}", "first" if k == 0 else "wide"], f"x{k + 1}", pads=[1, 1, 1, 1]) for k in range(60)]
+    graph = b"".join(field(1, n) for n in nodes) + field(2, "slow") + field(5, tensor("first", first)) + field(5, tensor("wide", wide))
+    graph += field(11, value("images", (1, 3, 640, 640))) + field(12, value("x60", (1, 256, 640, 640)))
+    path.write_bytes(field(1, 8) + field(8, field(2, 13)) + field(7, graph))
+    return path
+
+
+def test_a_model_that_does_not_answer_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 1.0)
+    with pytest.raises(LimitReached, match="no answer in 1 s"):
+        open_detector(write_slow_model(tmp_path / "slow.onnx"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes where Linux lists them")
+def test_a_model_that_does_not_answer_ends_with_whoever_asked(tmp_path: Path) -> None:
+    model = write_slow_model(tmp_path / "slow.onnx")
+    asking = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from newtonscheme.vision.detector import open_detector; open_detector(sys.argv[1])", str(model)],
+        env=os.environ | {"PYTHONPATH": str(DATA.parent)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        worker = wait_for(lambda: Path(f"/proc/{asking.pid}/task/{asking.pid}/children").read_text().split())[0]
+        wait_for(lambda: seconds_of_work(worker) > BUSY_S)
+    finally:
+        asking.kill()
+        asking.wait()
+    wait_for(lambda: is_gone(worker))
+
+
+def seconds_of_work(process: str) -> float:
+    words = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(words[11]) / os.sysconf("SC_CLK_TCK")
+
+
+def is_gone(process: str) -> bool:
+    status = Path(f"/proc/{process}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+def wait_for(look: Callable[[], Any], patience_s: float = 20.0) -> Any:
+    deadline = time.monotonic() + patience_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def test_the_command_line_takes_a_detector_and_says_what_is_wrong_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "track.csv"
+    model = str(write_model(tmp_path / "m.onnx", (32.0, 32.0, 64.0, 64.0)))
+    assert main(["track", str(DATA / "throw.mp4"), "--detector", model, "--out", str(target), "--quiet"]) == 0
+    assert len(target.read_text().splitlines()) > 5
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    assert main(["track", str(DATA / "throw.mp4"), "--detector", str(tmp_path / "bad.onnx")]) == 3
+    assert capsys.readouterr().err.count("ns: error:") == 1
+
+
+def test_a_batch_gives_every_clip_the_detector_and_its_report_says_which(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "m.onnx", (32.0, 32.0, 64.0, 64.0), score=0.1)
+    row = predict_many(DATA / "throw.mp4", out=tmp_path / "out", detector=str(model), jobs=1)[0]
+    assert row["error"] == "nothing_trackable"
+    stamp = json.loads((tmp_path / "out" / str(row["report"])).read_text())["batch"]
+    assert stamp["files"]["detector"] == sha256(model.read_bytes()).hexdigest()
