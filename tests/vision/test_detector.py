@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import WriteClip
 
 from newtonscheme import LimitReached, NothingTrackable, UnreadableInput, predict_many, track
 from newtonscheme.cli import main
@@ -47,8 +48,11 @@ def tensor(name: str, values: np.ndarray) -> bytes:
     return b"".join(field(1, int(n)) for n in values.shape) + field(2, kind) + field(8, name) + field(9, values.tobytes())
 
 
-def node(operation: str, inputs: list[str], output: str, **attributes: list[int]) -> bytes:
-    told = b"".join(field(5, field(1, k) + b"".join(field(8, n) for n in v) + field(20, INTS)) for k, v in attributes.items())
+def node(operation: str, inputs: list[str], output: str, **attributes: list[int] | int) -> bytes:
+    kinds = [
+        (k, field(3, v) + field(20, INT) if isinstance(v, int) else b"".join(field(8, n) for n in v) + field(20, INTS)) for k, v in attributes.items()
+    ]
+    told = b"".join(field(5, field(1, k) + v) for k, v in kinds)
     return b"".join(field(1, name) for name in inputs) + field(2, output) + field(3, output) + field(4, operation) + told
 
 
@@ -92,6 +96,44 @@ def test_only_what_moves_in_a_box_counts(tmp_path: Path) -> None:
     found = track(film, detector=str(write_model(tmp_path / "m.onnx", (0.8 * half / 2, 32.0, 0.8 * half, 64.0)))).tracks
     assert found
     assert all(np.all(each.centre_px[:, 0] < middle + 40.0) for each in found)
+
+
+def write_brightness_detector(path: Path) -> Path:
+    """An export (1, 5, 256) that sees a box of a quarter of the square around each of 16 x 16 cells which is brighter than half of white."""
+    gain, cell, cells = 5.0, SIDE // 16, 16
+    corners = (np.arange(cells, dtype=np.float32) + 0.5) * cell
+    size = np.full(cells * cells, SIDE / 4, dtype=np.float32)
+    boxes = np.stack([np.tile(corners, cells), np.repeat(corners, cells), size, size])[None].astype(np.float32)
+    weights = np.full((1, 3, cell, cell), gain / (3 * cell * cell), dtype=np.float32)
+    nodes = [
+        node("Conv", ["images", "weights", "bias"], "bright", kernel_shape=[cell, cell], strides=[cell, cell]),
+        node("Reshape", ["bright", "shape"], "scores"),
+        node("Concat", ["boxes", "scores"], "output0", axis=1),
+    ]
+    constants = [
+        tensor("weights", weights), tensor("bias", np.array([-gain / 2], dtype=np.float32)), tensor("boxes", boxes),
+        tensor("shape", np.array([1, 1, cells * cells], dtype=np.int64)),
+    ]  # fmt: skip
+    graph = b"".join(field(1, n) for n in nodes) + field(2, "bright") + b"".join(field(5, c) for c in constants)
+    graph += field(11, value("images", (1, 3, SIDE, SIDE))) + field(12, value("output0", (1, 5, cells * cells)))
+    path.write_bytes(field(1, 8) + field(8, field(2, 13)) + field(7, graph))
+    return path
+
+
+def test_of_a_bright_and_a_dark_ball_a_detector_of_brightness_leaves_the_bright_one(tmp_path: Path, write_clip: WriteClip) -> None:
+    import cv2
+
+    frames, bright = [], np.column_stack([40.0 + 6.0 * np.arange(36), np.full(36, 60.0)])
+    for place in bright:
+        picture = np.full((240, 320), 90, dtype=np.uint8)
+        cv2.circle(picture, (int(place[0]), int(place[1])), 22, 240, -1, cv2.LINE_AA)
+        cv2.circle(picture, (320 - int(place[0]), 180), 22, 10, -1, cv2.LINE_AA)
+        frames.append(picture)
+    film = write_clip(tmp_path / "two.mp4", frames)
+    assert {bool(np.median(each.centre_px[:, 1]) < 120) for each in track(film).tracks} == {True, False}
+    told = track(film, detector=str(write_brightness_detector(tmp_path / "m.onnx"))).tracks
+    np.testing.assert_allclose(told[0].centre_px, bright[told[0].frame], atol=0.5)
+    assert all(np.median(each.centre_px[:, 1]) < 120 for each in told)
 
 
 def test_a_detector_that_sees_nothing_leaves_nothing(tmp_path: Path) -> None:
