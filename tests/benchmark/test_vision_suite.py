@@ -16,6 +16,7 @@ from newtonscheme.benchmark.vision import STRATA, Clip, Judged, VisionPlan, judg
 from newtonscheme.benchmark.vision_measures import FoundTrack, TrueBall, add_marks, describe_marks, judge_tracks, share_interval
 from newtonscheme.benchmark.vision_rivals import Hint, list_rivals
 from newtonscheme.benchmark.vision_tables import vision_markdown, write_vision
+from newtonscheme.cli import main
 from newtonscheme.errors import UsageError
 
 FRAMES = np.arange(20)
@@ -127,6 +128,23 @@ def test_the_files_of_a_run_are_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads((tmp_path / "vision.json").read_text())["schema"] == "newtonscheme.vision/1"
     with pytest.raises(UsageError, match="--force"):
         write_vision(document, tmp_path)
+
+
+def test_the_command_prints_the_tables_and_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    plans = []
+
+    def few(plan: VisionPlan, **_: object) -> dict[str, object]:
+        plans.append(plan.name)
+        marks = {"newton_scheme": judge_tracks([on(ball(), (3.0, 4.0))], [ball()]), "mog2": judge_tracks([], [ball()])}
+        return summarise_vision([Judged(stratum=1, marks=marks)], plan=plan.name, seed=0) | {"elapsed_s": 2.0}
+
+    monkeypatch.setattr(vision, "run_vision", few)
+    assert main(["benchmark", "vision", "--quick", "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "| clutter (1) | 5 / 5 | – |" in text
+    assert (tmp_path / "out" / "vision.md").read_text() == text
+    assert main(["benchmark", "vision", "--quick", "--out", str(tmp_path / "out")]) == 2
+    assert plans == ["quick"]
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
