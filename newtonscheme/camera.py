@@ -21,16 +21,28 @@ FOCAL_LOG_SIGMA = 0.35
 """Covers 0.75 (a wide phone) to 1.9 (a tele lens or a crop) within two sigma."""
 USER_FOCAL_LOG_SIGMA = 0.02
 """A field of view typed by a person is a data sheet's number: about 2 %."""
+FULL_WIDTH_MM = 34.6
+"""Long side of a 4:3 sensor whose diagonal is that of 36 x 24 mm: what a phone's 35 mm equivalent refers to (CIPA DCG-001)."""
+FILMED_CROP = 1.09
+"""A film shows less than the lens gives: between all of the sensor's width, and 0.8 of it where the picture is steadied by cropping."""
+FILE_FOCAL_LOG_SIGMA = 0.1
+"""The same range, 1 to 1.25 times, within about one sigma and a half."""
 
 
-def assume_camera(width_px: int, height_px: int, *, fov_deg: float | None = None) -> Camera:
-    """The prior camera for a picture of this size; ``fov_deg`` is the horizontal field of view where the user knows it."""
+def assume_camera(width_px: int, height_px: int, *, fov_deg: float | None = None, focal_35mm: float | None = None) -> Camera:
+    """The prior camera for a picture of this size.
+
+    ``fov_deg`` is the horizontal field of view where the user knows it; else ``focal_35mm`` (mm), the lens that the file names, holds where it does.
+    """
     principal = ((width_px - 1) / 2.0, (height_px - 1) / 2.0)
     source: Source = "assumed"
     focal, log_sigma = FOCAL_OVER_LONG_SIDE * max(width_px, height_px), FOCAL_LOG_SIGMA
     if fov_deg is not None:
         source = "user"
         focal, log_sigma = width_px / 2.0 / np.tan(np.deg2rad(fov_deg) / 2.0), USER_FOCAL_LOG_SIGMA
+    elif focal_35mm is not None:
+        source = "derived"
+        focal, log_sigma = FILMED_CROP * focal_35mm / FULL_WIDTH_MM * max(width_px, height_px), FILE_FOCAL_LOG_SIGMA
     return Camera(
         kind="pinhole", focal_px=float(focal), focal_log_sigma=log_sigma, principal_px=principal,
         pitch_sigma=float(PITCH_SIGMA), roll_sigma=float(ROLL_SIGMA), source=source,

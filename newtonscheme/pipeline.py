@@ -184,8 +184,12 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
         )
     tracking = settle_tracks(tracking)
     _check_tracks(tracking, options)
-    size = (tracking.video.width_px, tracking.video.height_px)
-    return _Scene(tracking=tracking, camera=choose_camera(options, size, table=False), size_px=size)
+    size, focal = (tracking.video.width_px, tracking.video.height_px), tracking.video.focal_35mm
+    camera = choose_camera(options, size, table=False, focal_35mm=focal)
+    if focal is not None and camera.source == "derived":
+        said = f"the file names a lens of {focal:g} mm (35 mm equivalent), from which the field of view was taken; give --fov if it is better known"
+        tracking = replace(tracking, notices=(*tracking.notices, Notice("lens_from_file", said)))
+    return _Scene(tracking=tracking, camera=camera, size_px=size)
 
 
 def _check_tracks(tracking: Tracking, options: Options) -> None:

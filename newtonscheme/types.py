@@ -64,7 +64,8 @@ class Video:
 
     ``fps`` is the median rate of the time stamps in use (1/s); ``n_frames`` counts the frames that were decoded
     between ``--start`` and ``--end``; ``damage`` counts frames by kind of damage ("corrupt", "lost", "duplicate", "frozen"), and ``repeated``
-    are the numbers of those that show the picture before them once more.
+    are the numbers of those that show the picture before them once more. ``focal_35mm`` (mm) is the focal length in 35 mm equivalent that the
+    file names.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Video:
     sha256: str
     damage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     repeated: tuple[int, ...] = ()
+    focal_35mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,16 @@ def test_a_field_of_view_is_horizontal_and_believed_closely() -> None:
     assert camera.focal_log_sigma < assume_camera(1080, 1920).focal_log_sigma / 10
 
 
+def test_a_lens_that_the_file_names_is_believed_more_than_none_and_less_than_the_user() -> None:
+    camera, plain, told = (assume_camera(1920, 1080, **words) for words in ({"focal_35mm": 26.0}, {}, {"fov_deg": 60.0, "focal_35mm": 26.0}))
+    assert told == assume_camera(1920, 1080, fov_deg=60.0)
+    assert told.focal_log_sigma < camera.focal_log_sigma < plain.focal_log_sigma
+    # All of a 4:3 sensor's width at 26 mm, and what was left of it in a film steadied by cropping (27 mm acted like 32 on 36 mm).
+    for true_focal in (1920 * 26.0 / 34.6, 1920 * 26.0 * (32.0 / 27.0) / 36.0):
+        assert abs(np.log(true_focal / camera.focal_px)) < camera.focal_log_sigma
+    assert camera.source == "derived"
+
+
 @pytest.mark.parametrize("distortion", [(), LENS])
 def test_a_sighting_is_the_tangents_of_the_angles_and_projects_back_to_its_pixels(distortion: tuple[float, ...]) -> None:
     track, camera = make_track(), make_pinhole(distortion=distortion)

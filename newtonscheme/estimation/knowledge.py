@@ -65,12 +65,12 @@ def _gravity(options: Options, has_ruler: bool) -> Entry:
     return Entry(there.value, there.sigma, there.source)
 
 
-def choose_camera(options: Options, size_px: tuple[int, int] | None, *, table: bool) -> Camera:
-    """The prior camera: a table's is orthographic; a picture's has the field of view that was given, or an ordinary one."""
+def choose_camera(options: Options, size_px: tuple[int, int] | None, *, table: bool, focal_35mm: float | None = None) -> Camera:
+    """The prior camera: a table's is orthographic; a picture's has the lens that was given, that the file names (mm), or an ordinary one."""
     if table or size_px is None:
         return table_camera()
     if options.camera is not None:
         from ..vision.calibration import read_camera
 
         return replace(read_camera(options.camera, size_px), pitch_sigma=float(PITCH_SIGMA), roll_sigma=float(ROLL_SIGMA))
-    return assume_camera(*size_px, fov_deg=options.fov)
+    return assume_camera(*size_px, fov_deg=options.fov, focal_35mm=focal_35mm)

@@ -22,6 +22,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ..errors import LimitReached, UnreadableInput
+from .lens import find_focal_35mm
 from .stamps import NO_STAMP, Packets
 
 # Demuxers that read one regular file and nothing else; playlists, pictures and devices are left out (they open other files or wait for ever).
@@ -55,7 +56,8 @@ class Contents:
     """What one reading of a file's packets found, and the first picture that could be decoded.
 
     ``first_packet`` is the number of that picture's packet. ``container`` is the demuxer's name, ``time_base`` (s) its tick, ``rate`` and
-    ``capture_fps`` (1/s) what it says about the frame rate; ``claimed`` and ``found`` count the frames that it lists and the packets that are there.
+    ``capture_fps`` (1/s) what it says about the frame rate; ``claimed`` and ``found`` count the frames that it lists and the packets that are there;
+    ``focal_35mm`` (mm) is its lens, where it says one.
     """
 
     packets: Packets
@@ -69,6 +71,7 @@ class Contents:
     capture_fps: float | None
     claimed: int
     found: int
+    focal_35mm: float | None
 
 
 @dataclass(slots=True)
@@ -224,6 +227,7 @@ def read_contents(path: Path) -> Contents:
             capture_fps=_capture_fps(container, stream),
             claimed=stream.frames,
             found=len(rows) + reading.empty,
+            focal_35mm=find_focal_35mm(path, {**container.metadata, **stream.metadata}),
         )
 
 

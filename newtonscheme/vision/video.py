@@ -183,6 +183,7 @@ class VideoReader:
             sha256=self._sha256,
             damage=MappingProxyType(damage),
             repeated=tuple(self._pass.duplicates),
+            focal_35mm=self._contents.focal_35mm,
         )
         dynamic = [*self._file_notices(self._pass, damage), *self._picture_notices(self._pass, damage)]
         return video, (*self._clock.notices, *dynamic)
