@@ -19,7 +19,7 @@ from .body import at_speed, joint_log_evidence, name_body, propose_bodies, weigh
 from .fitting import fit_pattern
 from .forecasting import widen
 from .knowledge import Knowledge
-from .parameters import log_sigma
+from .parameters import assumed_density, log_sigma
 from .recognition import Recogniser, propose, recognise
 from .segmentation import Stretch, Surroundings, describe_segments, find_stretches, leaves_smoothly, local_noise
 from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
@@ -322,7 +322,7 @@ def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowl
             )
     evidences = [fit.evidence if fit is not None and fit.success else -math.inf for fit in fits]
     sizes = [fit.parameters.get("diameter") if fit is not None and fit.success else None for fit in fits]
-    weighed = weigh_bodies(bodies, evidences, sizes)
+    weighed = weigh_bodies(bodies, evidences, sizes, density=assumed_density(FORCE_MODELS[free_fit.pattern]))
     named = name_body(weighed)
     beliefs = tuple(Belief(fit, body.probability) for fit, body in zip(fits, weighed, strict=True) if fit is not None and fit.success)
     winner = free_fit

@@ -17,8 +17,8 @@ from ..catalogue import COLOURS, Ball, Look, load_catalogue
 from ..errors import UsageError
 from ..notation import printable
 from ..physics.air import drag_coefficient_prior
-from ..types import Appearance, Body, Quantity
-from .parameters import FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA, SPHERE, log_sigma
+from ..types import Appearance, Body, Entry, Quantity
+from .parameters import FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA, SPHERE, assumed_density, log_sigma
 
 UNKNOWN_SHARE = 0.5
 """As many things that people throw, drop and swing are in no catalogue (toys, fruit, bobs, crumpled paper) as are in this one: a judgement."""
@@ -99,7 +99,9 @@ def propose_bodies(
     )  # fmt: skip
 
 
-def weigh_bodies(bodies: Sequence[Body], log_evidences: Sequence[float], diameters: Sequence[Quantity | None] | None = None) -> tuple[Body, ...]:
+def weigh_bodies(
+    bodies: Sequence[Body], log_evidences: Sequence[float], diameters: Sequence[Quantity | None] | None = None, *, density: Entry | None = None
+) -> tuple[Body, ...]:
     """The hypotheses with their probabilities after the fits, in the same order.
 
     A kind keeps its weight but for its lookalikes' share: things of the same size and look that are something else. Their evidence is
@@ -111,6 +113,7 @@ def weigh_bodies(bodies: Sequence[Body], log_evidences: Sequence[float], diamete
         log_evidences: log evidence of each hypothesis's fit; NaN or -inf where it was not fitted or failed.
         diameters: each fit's own diameter (m), None where there is none; given, it replaces the hypothesis's, and the unlabelled
             hypothesis gets the mass that follows from it.
+        density: what is assumed of the unlabelled one's density (`assumed_density` of the law); None: that of things thrown.
 
     Raises:
         ValueError: the lengths differ, or the first hypothesis has a label.
@@ -124,7 +127,7 @@ def weigh_bodies(bodies: Sequence[Body], log_evidences: Sequence[float], diamete
     weights = _posterior_weights(bodies, evidences, told[0])
     total = math.fsum(weights)
     weights = [weight / total for weight in weights] if total > 0.0 else [body.probability for body in bodies]
-    updated = (_with_diameter(body, diameter) for body, diameter in zip(bodies, told, strict=True))
+    updated = (_with_diameter(body, diameter, density) for body, diameter in zip(bodies, told, strict=True))
     return tuple(replace(body, probability=weight) for body, weight in zip(updated, weights, strict=True))
 
 
@@ -175,14 +178,15 @@ def mix_quantity(bodies: Sequence[Body], name: str) -> Quantity | None:
     return Quantity(mean, math.sqrt(variance), parts[0][1].unit, sources.pop() if len(sources) == 1 else "derived")
 
 
-def body_from_size(diameter: Quantity, appearance: Appearance | None = None) -> Body:
+def body_from_size(diameter: Quantity, appearance: Appearance | None = None, density: Entry | None = None) -> Body:
     """An object of no known kind: its mass (kg) is a sphere's volume times a density that may be foam's or steel's.
 
     Value and sigma of the mass are the moments of its log-normal distribution. A silhouette that is no disc widens it.
     """
     elongation = 1.0 if appearance is None or not appearance.elongation >= 1.0 else appearance.elongation
-    spread = math.hypot(FREE_DENSITY_LOG_SIGMA, 3.0 * log_sigma(diameter), math.log(elongation))
-    median = FREE_DENSITY * SPHERE * diameter.value**3
+    assumed = assumed_density() if density is None else density
+    spread = math.hypot(assumed.sigma, 3.0 * log_sigma(diameter), math.log(elongation))
+    median = assumed.value * SPHERE * diameter.value**3
     mean = median * math.exp(0.5 * spread**2)
     mass = Quantity(mean, mean * math.sqrt(math.expm1(spread**2)), "kg", "derived")
     drag = drag_coefficient_prior(None, TYPICAL_SPEED, diameter.value)
@@ -318,9 +322,9 @@ def _log_normal(deviation: float, sigma: float) -> float:
     return -0.5 * (deviation / sigma) ** 2 - math.log(sigma)
 
 
-def _with_diameter(body: Body, diameter: Quantity | None) -> Body:
+def _with_diameter(body: Body, diameter: Quantity | None, density: Entry | None) -> Body:
     if diameter is None:
         return body
     if body.label is None and body.mass is None:
-        return replace(body, diameter=diameter, mass=body_from_size(diameter).mass)
+        return replace(body, diameter=diameter, mass=body_from_size(diameter, density=density).mass)
     return replace(body, diameter=diameter)

@@ -23,6 +23,10 @@ FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA = 0.07, 1.0
 """What people throw, kick and swing: 1 cm to 0.5 m within two sigma (m)."""
 FREE_DENSITY, FREE_DENSITY_LOG_SIGMA = 300.0, 1.1
 """kg/m^3: from a beach ball (30) to a stone or steel (3000 and more) within two sigma."""
+BOB_DENSITY, BOB_DENSITY_LOG_SIGMA = 1000.0, 1.1
+"""kg/m^3: what hangs on a string is mostly solid: wood (500 to 900), rubber and fruit (1000), stone and glass (2500), brass and steel (8000:
+the bobs of laboratories), with a hollow ball (90 to 400) among them; densities as in CRC Handbook of Chemistry and Physics, section 15. It matters:
+buoyancy and added mass make a bob of 300 kg/m^3 swing as if its string were 0.6 % longer, and one of steel as if hardly longer at all."""
 DEPTH, DEPTH_LOG_SIGMA = 6.0, 1.6
 """m: a camera stands 0.25 to 150 m away. Weak; it only keeps a track without acceleration from running to infinity."""
 RADIUS_BIAS_SIGMA_PX = 0.3
@@ -83,7 +87,7 @@ def build_setting(model: ForceModel, camera: Camera, body: Body, known: Known) -
         "radius_bias_px": Entry(0.0, RADIUS_BIAS_SIGMA_PX if pinhole else 0.0, "assumed"),
         "g": known.g,
         "air_density": Entry(known.air_density, 0.0, "assumed"),
-        **_body_entries(body),
+        **_body_entries(body, assumed_density(model)),
     }
     for q in model.parameters:
         entries[q.name] = Entry(q.prior_value, q.prior_sigma, "assumed")
@@ -96,9 +100,15 @@ def build_setting(model: ForceModel, camera: Camera, body: Body, known: Known) -
     return Setting(pattern=model.name, entries=MappingProxyType(entries))
 
 
-def _body_entries(body: Body) -> dict[str, Entry]:
+def assumed_density(model: ForceModel | None = None) -> Entry:
+    """The density (kg/m^3, sigma of its logarithm) of a body of no known kind: a bob where the model has a pivot, else what people throw."""
+    if model is not None and model.anchor == "pivot":
+        return Entry(BOB_DENSITY, BOB_DENSITY_LOG_SIGMA, "assumed")
+    return Entry(FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, "assumed")
+
+
+def _body_entries(body: Body, density: Entry) -> dict[str, Entry]:
     diameter = Entry(FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA, "assumed")
-    density = Entry(FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, "assumed")
     if body.diameter is not None:
         diameter = Entry(body.diameter.value, log_sigma(body.diameter), body.diameter.source)
     if body.mass is not None:

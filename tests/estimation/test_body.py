@@ -22,6 +22,8 @@ from newtonscheme.estimation.body import (
     propose_bodies,
     weigh_bodies,
 )
+from newtonscheme.estimation.parameters import assumed_density
+from newtonscheme.physics.models import FORCE_MODELS
 from newtonscheme.types import Appearance, Body, Quantity
 
 WIDE_LOG_SIGMA = 1.0
@@ -226,6 +228,14 @@ def test_a_vaguer_size_or_shape_gives_a_vaguer_mass() -> None:
     assert sharp.mass.sigma > sharp.mass.value, "density alone spreads over more than the mass itself"
     assert vague.mass.sigma > sharp.mass.sigma
     assert stick.mass.sigma > sharp.mass.sigma
+
+
+def test_a_bob_of_the_same_size_weighs_more_than_a_thing_thrown() -> None:
+    thrown = body_from_size(measured(0.1)).mass
+    bob = body_from_size(measured(0.1), density=assumed_density(FORCE_MODELS["pendulum"])).mass
+    assert thrown is not None
+    assert bob is not None
+    assert bob.value > 2.0 * thrown.value
 
 
 def part(label: str | None, probability: float, mass: Quantity | None) -> Body:

@@ -48,6 +48,15 @@ def test_a_known_body_binds_size_mass_and_drag() -> None:
     assert entries["drag_coefficient"] == Entry(0.55, 0.05, "catalogue")
 
 
+def test_a_bob_of_no_known_kind_is_believed_denser_than_a_thing_thrown() -> None:
+    hung, thrown = (build_setting(FORCE_MODELS[name], assumed_camera(), FREE_BODY, known()).entries["density"] for name in ("pendulum", "free_fall"))
+    assert hung.value > 2.0 * thrown.value
+    for material in (400.0, 1000.0, 2500.0, 7850.0):  # wood, rubber, stone, steel
+        assert abs(math.log(material / hung.value)) < 2.0 * hung.sigma
+    told = build_setting(FORCE_MODELS["pendulum"], assumed_camera(), catalogue_body(0.04, 0.0027), known()).entries["density"]
+    assert told.value == pytest.approx(0.0027 / (math.pi / 6 * 0.04**3))
+
+
 def test_rulers_bind_what_they_measure() -> None:
     entries = build_setting(FORCE_MODELS["pendulum"], assumed_camera(), FREE_BODY, known(length="0.8±0.004")).entries
     assert entries["length"].value == 0.8
