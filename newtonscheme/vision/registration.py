@@ -25,6 +25,8 @@ FEATURES_PER_ERROR = 8.0
 ones would make of them."""
 STAYED_PX = 0.5
 """A feature that moved by less than this stayed where it was."""
+PATCH_PX, CLEARLY_LEFT = 9, 2.0
+"""Window in which places are compared, and how many times more a feature's old place must have changed than the feature did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Match:
 
     ``onto`` (3, 3) maps its pixels to the earlier frame's, ``error_px`` is a mapped point's sigma, ``share`` that of the earlier frame's
     features which agree, ``moved_px`` their median displacement, ``stayed`` the share of the followed ones which stayed where the common
-    motion would have moved them.
+    motion would have moved them, ``spread`` the share of the picture within the outermost of the agreeing ones that are seen to have left
+    their places: on a plain wall a feature is found again wherever it is looked for, and all that are clear may be on one object.
     """
 
     onto: Floats
@@ -41,6 +44,7 @@ class Match:
     share: float
     moved_px: float
     stayed: float
+    spread: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +80,16 @@ class Features:
         best, error = _simplest(its[good], own[good])
         stayed = (np.hypot(*(its - own).T) < STAYED_PX) & (np.hypot(*(mapped(best, its) - own).T) > MATCH_PX)
         moved = float(np.median(np.hypot(*(its[good] - own[good]).T)))
-        return Match(best, error, float(good.sum()) / len(self.points), moved, float(stayed.mean()))
+        spread = self._spread(image, own[good], its[good])
+        return Match(best, error, float(good.sum()) / len(self.points), moved, float(stayed.mean()), spread)
+
+    def _spread(self, image: Bytes, own: Floats, its: Floats) -> float:
+        """Share of the picture inside the hull of the features (n, 2) that look like what is at their new places (n, 2), not at their old."""
+        around = np.arange(PATCH_PX) - PATCH_PX // 2
+        window = np.stack(np.meshgrid(around, around), axis=-1).reshape(-1, 2)
+        before, moved, stayed = (_sampled(frame, at[:, None] + window) for frame, at in ((self.image, own), (image, its), (image, own)))
+        left = np.abs(stayed - before).mean(axis=1) > CLEARLY_LEFT * np.abs(moved - before).mean(axis=1)
+        return cv2.contourArea(cv2.convexHull(own[left].astype(np.float32))) / image.size if left.any() else 0.0
 
 
 def _simplest(points: Floats, targets: Floats) -> tuple[Floats, float]:
@@ -94,6 +107,12 @@ def _simplest(points: Floats, targets: Floats) -> tuple[Floats, float]:
         if cost < least:
             best, least, error = whole, cost, float(np.sqrt(square * numbers / (2 * n)))
     return best, error
+
+
+def _sampled(image: Bytes, at: Floats) -> Floats:
+    """Grey levels (n, m) between pixels at places (n, m, 2)."""
+    u, v = (np.ascontiguousarray(at[..., k], dtype=np.float32) for k in (0, 1))
+    return np.asarray(cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.float64)
 
 
 def mapped(homography: Floats, points: Floats) -> Floats:

@@ -20,6 +20,8 @@ LEAST_AGREEING = 0.3
 """Of the earlier frame's features: fewer may be those of one large moving thing."""
 MOST_STAYED = 0.15
 """Share of the features that may stay where they are while all else moves: more, and it is something large that moves."""
+LEAST_SPREAD = 0.2
+"""Share of the picture that the features which moved must span: a ball of a third of its width spans a seventh."""
 MOVED_SHARE = 0.3
 """Share of the frames that must have moved: one jolt is a cut."""
 
@@ -37,4 +39,6 @@ def camera_moves(lumas: Sequence[Bytes]) -> bool:
 
 def _moved(first: Features, other: Bytes) -> bool:
     match = first.match(other, np.eye(3))
-    return match is not None and match.share > LEAST_AGREEING and match.stayed < MOST_STAYED and match.moved_px > MOVED_PX
+    if match is None or match.share <= LEAST_AGREEING or match.stayed >= MOST_STAYED:
+        return False
+    return match.moved_px > MOVED_PX and match.spread >= LEAST_SPREAD

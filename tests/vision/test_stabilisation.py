@@ -138,6 +138,18 @@ def test_something_large_that_moves_is_no_moving_camera() -> None:
     assert not camera_moves(passing)
 
 
+def test_a_large_ball_before_a_plain_wall_is_no_moving_camera() -> None:
+    """All that can be followed is on the ball."""
+    rng, cover = np.random.default_rng(6), paint_world(6)[:100, :100].astype(np.uint8)
+    disc = cv2.circle(np.zeros((100, 100), np.uint8), (50, 50), 49, 1, -1) > 0
+    passing = []
+    for k in range(20):
+        frame = rng.normal(120, 1.0, (HEIGHT, WIDTH)).astype(np.uint8)
+        frame[60:160, 8 * k : 8 * k + 100][disc] = cover[disc]
+        passing.append(frame)
+    assert not camera_moves(passing)
+
+
 def test_two_different_pictures_do_not_match() -> None:
     first, other = (paint_world(seed)[:HEIGHT, :WIDTH].astype(np.uint8) for seed in (6, 7))
     assert Features.of(first).match(other, np.eye(3)) is None
