@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from multiprocessing import get_context
@@ -18,23 +18,23 @@ from zlib import crc32
 
 import numpy as np
 
-from ..baselines.forecaster import Question
 from ..camera import assume_camera
 from ..estimation.analysis import analyse_track
 from ..estimation.fitting import fit_pattern
 from ..estimation.forecasting import forecast_beliefs
-from ..estimation.monitor import first_break, start, step
+from ..estimation.monitor import CHARGE_ALARM, JUMP_ALARM
 from ..estimation.recognition import Recogniser, load_recogniser
 from ..physics.models import FORCE_MODELS, PATTERNS
 from ..pipeline import find_refusal
 from ..synth.motions import FAMILIES, draw_unknown
-from ..synth.scene import Scene, draw_scene, film
+from ..synth.scene import film
 from ..synth.seeds import whole_seed
-from ..types import Belief, Fit, Floats, Progress, Refusal, Track
-from .cases import OBSERVED_SHARE, Case, Recipe, count_seen
-from .ours import NOBODY, NewtonScheme, Oracle, plain_knowledge, truth_as_fit
+from ..types import Belief, Progress, Refusal
+from .breaks import KINDS, TESTS, Watched, summarise_breaks, watch_break
+from .cases import Case, Recipe
+from .ours import NOBODY, NewtonScheme, Oracle, plain_knowledge
 from .run import single_threads
-from .suites import describe_scene, list_recipes, make_cases
+from .suites import list_recipes, make_cases
 
 SCHEMA = "newtonscheme.inference/1"
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -45,17 +45,11 @@ SAME_OPTIMUM = 1.1
 """A fit whose forecast errs by more than this times the error of the one that began at the truth, and by more than its noise, lies elsewhere."""
 SEPARABLE = (0.0, 3.0, 10.0)
 """Log evidence of the true law over the best wrong one of its family, both from fits that know nothing else: the bins' edges."""
-KICK_RANGE = (0.3, 1.5)
-"""Change of velocity in a contact, as a share of the motion's rms speed: at a turning point, what is there would be next to none."""
-FOUND_WITHIN = 2
-"""Frames between a break and the place that is named."""
-BREAK_FROM, BREAK_TO = 0.6, 0.85
-"""Shares of the motion between which contacts fall: after what was seen, and before the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferencePlan:
-    """How many tracks of each pattern, refusals of each family, and contacts of each pattern."""
+    """How many tracks of each pattern, refusals of each family, and breaks of each kind of each pattern."""
 
     name: str
     tracks: int
@@ -65,8 +59,8 @@ class InferencePlan:
 
 PLANS: Mapping[str, InferencePlan] = MappingProxyType(
     {
-        "quick": InferencePlan("quick", tracks=10, refusals=1, breaks=10),
-        "default": InferencePlan("default", tracks=100, refusals=8, breaks=60),
+        "quick": InferencePlan("quick", tracks=10, refusals=1, breaks=5),
+        "default": InferencePlan("default", tracks=100, refusals=8, breaks=63),
         "full": InferencePlan("full", tracks=2000, refusals=100, breaks=500),
     }
 )
@@ -103,16 +97,6 @@ class Refused:
     taken_for: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """One contact after a law was locked: frames from the break to the place that is named, None where no alarm rang; alarms before it."""
-
-    pattern: str
-    late: int | None
-    watched: int
-    false_alarms: int
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """One thing to do, in plain words, for another process."""
@@ -124,7 +108,10 @@ class Task:
     seed: int = 0
 
 
-Found = Judged | Refused | Broken | None
+ALARMS = dict(zip(TESTS, (1.0, CHARGE_ALARM, JUMP_ALARM), strict=True))
+"""The evidence at which each test of a break rings."""
+
+Found = Judged | Refused | Watched | None
 
 
 def run_inference(
@@ -150,11 +137,12 @@ def run_inference(
 
 
 def list_tasks(plan: InferencePlan, seed: int, patterns: Sequence[str]) -> list[Task]:
-    """Every track, motion of no pattern and contact of a plan."""
+    """Every track, motion of no pattern and break of a plan."""
     recipes = list_recipes("simulated", plan.tracks, seed=seed, patterns=patterns)
     tasks = [Task("track", recipe=recipe) for recipe in recipes]
     tasks += [Task("refusal", name=family, index=i, seed=seed) for family in FAMILIES for i in range(plan.refusals)]
-    return tasks + [Task("break", name=pattern, index=i, seed=seed) for pattern in patterns for i in range(plan.breaks)]
+    kinds = [f"{pattern}/{kind}" for pattern in patterns for kind in KINDS[pattern]]
+    return tasks + [Task("break", name=kind, index=i, seed=seed) for kind in kinds for i in range(plan.breaks)]
 
 
 def _work(tasks: Sequence[Task], workers: int) -> Iterator[Found]:
@@ -170,7 +158,10 @@ def do_task(task: Task) -> Found:
     if task.kind == "track" and task.recipe is not None:
         return judge_track(make_cases(task.recipe).cases[0])
     rng = np.random.default_rng(whole_seed("test", task.seed, crc32(task.kind.encode()), crc32(task.name.encode()), task.index))
-    return judge_refusal(task.name, rng) if task.kind == "refusal" else judge_break(task.name, rng)
+    if task.kind == "refusal":
+        return judge_refusal(task.name, rng)
+    pattern, kind = task.name.split("/")
+    return watch_break(pattern, kind, rng)
 
 
 @cache
@@ -235,53 +226,10 @@ def judge_refusal(family: str, rng: np.random.Generator) -> Refused:
     return Refused(family=family, taken_for=None if find_refusal(seen) is not None else seen.pattern.name)
 
 
-def judge_break(pattern: str, rng: np.random.Generator) -> Broken | None:
-    """A law locked on the first part of a motion, and a contact in the rest; None where the motion cannot be locked."""
-    scene = draw_scene(rng, pattern)
-    track = film(scene, rng)
-    seen = int(np.sum(track.t <= scene.times[max(count_seen(scene.times, OBSERVED_SHARE) - 1, 0)]))
-    if seen < 6:
-        return None
-    fit = _lock(scene, track.select(slice(0, seen)), pattern)
-    begin = scene.times[0] + float(rng.uniform(BREAK_FROM, BREAK_TO)) * (scene.times[-1] - scene.times[0])
-    if fit is None or not fit.success or track.t[-1] <= begin:
-        return None
-    kicked, true_place = _kick(track, scene, begin, rng), int(np.searchsorted(track.t, begin))
-    monitor, place, alarms = start(fit, plain_knowledge().known), None, 0
-    out: list[bool] = []
-    for i in range(seen, len(kicked)):
-        monitor, innovation = step(monitor, kicked.select(slice(i, i + 1)))
-        out.append(innovation.out_of_line)
-        if innovation.alarm and i < true_place:
-            alarms, out = alarms + 1, [False] * len(out)
-        elif innovation.alarm:
-            place = seen + first_break(np.array(out))
-            break
-    late = None if place is None else place - true_place
-    return Broken(pattern=pattern, late=late, watched=true_place - seen, false_alarms=alarms)
-
-
-def _lock(scene: Scene, rows: Track, pattern: str) -> Fit | None:
-    """The law's fit to what was seen, begun at the truth: what is judged here is the check, not the lock."""
-    width, height = scene.view.size_px
-    question = Question(observed=rows, t=rows.t[-1:] + 1.0, camera=assume_camera(width, height))
-    known = plain_knowledge().known
-    near = truth_as_fit(describe_scene(scene), question, known)
-    return fit_pattern(rows, pattern, camera=question.camera, body=NOBODY, known=known, near=near)
-
-
-def _kick(track: Track, scene: Scene, begin: float, rng: np.random.Generator) -> Track:
-    """The track with its velocity changed at ``begin`` in a random direction of the picture."""
-    speed = float(np.sqrt(np.mean(np.sum(scene.velocity_px**2, axis=1))))
-    angle = rng.uniform(0.0, 2.0 * np.pi)
-    push: Floats = rng.uniform(*KICK_RANGE) * speed * np.array([np.cos(angle), np.sin(angle)])
-    return replace(track, centre_px=track.centre_px + np.maximum(track.t - begin, 0.0)[:, None] * push)
-
-
 def summarise_inference(found: Sequence[Found], *, plan: str, seed: int) -> dict[str, Any]:
     """Counts and shares of everything found; what could not be used is left out and counted."""
     tracks = [each for each in found if isinstance(each, Judged)]
-    breaks = [each for each in found if isinstance(each, Broken)]
+    breaks = [each for each in found if isinstance(each, Watched)]
     refusals = [each for each in found if isinstance(each, Refused)]
     answered = [each for each in tracks if not each.refused]
     patterns = sorted({each.pattern for each in tracks}, key=PATTERNS.index)
@@ -296,7 +244,7 @@ def summarise_inference(found: Sequence[Found], *, plan: str, seed: int) -> dict
         "parameters": [row for p in patterns for row in _spread(p, [a for a in answered if a.pattern == p])],
         "naming": _naming(tracks, patterns),
         "refusals": [_refusal(family, [r for r in refusals if r.family == family]) for family in sorted({r.family for r in refusals})],
-        "breaks": [_breaks(p, [b for b in breaks if b.pattern == p]) for p in sorted({b.pattern for b in breaks}, key=PATTERNS.index)],
+        **summarise_breaks(breaks, ALARMS),
         "wrong_law": {"tracks": len(answered), "wrong": sum(a.named != a.pattern for a in answered)},
     }  # fmt: skip
 
@@ -367,15 +315,6 @@ def _naming(tracks: Sequence[Judged], patterns: Sequence[str]) -> list[dict[str,
 def _refusal(family: str, rows: Sequence[Refused]) -> dict[str, Any]:
     taken = [row.taken_for for row in rows if row.taken_for is not None]
     return {"family": family, "motions": len(rows), "refused": len(rows) - len(taken), "taken_for": sorted(set(taken))}
-
-
-def _breaks(pattern: str, rows: Sequence[Broken]) -> dict[str, Any]:
-    late = [row.late for row in rows if row.late is not None]
-    return {
-        "pattern": pattern, "contacts": len(rows), "found": len(late), "within": sum(abs(each) <= FOUND_WITHIN for each in late),
-        "median_late": _finite(np.median(late)) if late else None, "watched": sum(row.watched for row in rows),
-        "false_alarms": sum(row.false_alarms for row in rows),
-    }  # fmt: skip
 
 
 def _finite(value: Any) -> float | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..files import write_text
 from ..notation import format_name, format_percent
-from .inference import FOUND_WITHIN, LEVELS, SAME_OPTIMUM
+from .breaks import FOUND_WITHIN
+from .inference import LEVELS, SAME_OPTIMUM
 from .tables import Table, to_lines
 
 
@@ -34,9 +35,14 @@ def inference_tables(document: Mapping[str, Any]) -> tuple[Table, ...]:
     ]
     refusals = [[format_name(r["family"]), str(r["motions"]), str(r["refused"]), ", ".join(r["taken_for"])] for r in document["refusals"]]
     breaks = [
-        [r["pattern"], str(r["contacts"]), str(r["found"]), str(r["within"]), _ratio(r["median_late"]), f"{r['false_alarms']} in {r['watched']}"]
+        [r["pattern"], r["kind"], *(str(r[name]) for name in ("count", "found", "within", "visible", "visible_within")), _ratio(r["mean_delay"])]
         for r in document["breaks"]
     ]
+    tests = [
+        [r["test"], f"{r['stated']} in {r['watched']}", f"{r['equal']} in {r['watched']}",
+         *(str(r[name]) for name in ("count", "found", "within", "visible", "visible_within")), _ratio(r["mean_delay"])]
+        for r in document["tests"]
+    ]  # fmt: skip
     wrong, counted = document["wrong_law"], "a wrong law was forecast in"
     return (
         Table("Bands", "Share of the true centre's coordinates inside the band (%), mean over tracks; width over that of a fit which knows the law.",
@@ -48,8 +54,11 @@ def inference_tables(document: Mapping[str, Any]) -> tuple[Table, ...]:
         Table("Naming", f"By the evidence of the true law over its family's other; {counted} {wrong['wrong']} of {wrong['tracks']}.",
               ("pattern", "log evidence", "tracks", "named", "other law", "refused"), _rows(naming)),
         Table("Motions of no pattern", "How many were refused.", ("family", "motions", "refused", "taken for"), _rows(refusals)),
-        Table("Contacts", f"After the law was locked; within: {FOUND_WITHIN} frames; alarms before the contact, of samples watched.",
-              ("pattern", "contacts", "found", "within", "median late (frames)", "false alarms"), _rows(breaks)),
+        Table("Breaks", f"After the law was locked; within: placed within {FOUND_WITHIN} frames; visible: one who knows both paths and the noise "
+              f"would know within {FOUND_WITHIN} frames; delay: frames from the break to the alarm.",
+              ("pattern", "break", "motions", "found", "within", "visible", "of these within", "mean delay"), _rows(breaks)),
+        Table("Tests of a break", "False alarms in samples before a break: where each test rings, and at the level where all are compared.",
+              ("test", "alarms", "alarms compared", "breaks", "found", "within", "visible", "of these within", "mean delay"), _rows(tests)),
     )  # fmt: skip
 
 

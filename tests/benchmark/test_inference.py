@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from newtonscheme.benchmark.breaks import KINDS, TESTS, Watched
 from newtonscheme.benchmark.inference import (
     LEVELS,
     PLANS,
-    Broken,
     InferencePlan,
     Judged,
     Refused,
     do_task,
-    judge_break,
     list_tasks,
     run_inference,
     summarise_inference,
@@ -73,33 +72,30 @@ def test_names_are_counted_by_the_evidence_and_the_wrong_law_by_itself() -> None
     assert document["wrong_law"] == {"tracks": 2, "wrong": 1}
 
 
-def test_refusals_and_contacts_are_counted() -> None:
+def watched(rise: tuple[float, int, int]) -> Watched:
+    return Watched(pattern="pendulum", kind="contact", watched=10, visible=True, peaks=dict.fromkeys(TESTS, 0.5), rises=dict.fromkeys(TESTS, (rise,)))
+
+
+def test_refusals_and_breaks_are_counted() -> None:
     found = [
         Refused(family="walk", taken_for=None), Refused(family="walk", taken_for="free_fall"),
-        Broken(pattern="pendulum", late=1, watched=10, false_alarms=0), Broken(pattern="pendulum", late=5, watched=10, false_alarms=1),
-        Broken(pattern="pendulum", late=None, watched=10, false_alarms=0), None,
+        watched((50.0, 1, 1)), watched((50.0, 6, 5)), watched((5.0, 1, 1)), None,
     ]  # fmt: skip
     document = summarise_inference(found, plan="quick", seed=0)
     assert document["refusals"] == [{"family": "walk", "motions": 2, "refused": 1, "taken_for": ["free_fall"]}]
     row = document["breaks"][0]
-    assert (row["contacts"], row["found"], row["within"], row["watched"], row["false_alarms"]) == (3, 2, 1, 30, 1)
+    assert (row["pattern"], row["kind"], row["count"], row["found"], row["within"], row["mean_delay"]) == ("pendulum", "contact", 3, 2, 1, 3.5)
     assert document["unused"] == 1
 
 
 def test_every_family_and_pattern_is_asked_and_seeds_give_others() -> None:
     tasks = list_tasks(PLANS["quick"], 0, ("free_fall", "pendulum"))
     assert {task.name for task in tasks if task.kind == "refusal"} == set(FAMILIES)
-    assert {task.name for task in tasks if task.kind == "break"} == {"free_fall", "pendulum"}
+    assert {task.name for task in tasks if task.kind == "break"} == {f"{name}/{kind}" for name in ("free_fall", "pendulum") for kind in KINDS[name]}
     assert len({task for task in tasks}) == len(tasks)
     other = next(task for task in list_tasks(PLANS["quick"], 1, ("free_fall",)) if task.kind == "break")
     same = next(task for task in tasks if task.kind == "break")
     assert do_task(other) != do_task(same)
-
-
-def test_a_contact_is_found_where_it_was_and_not_before() -> None:
-    found = [broken for seed in range(6) if (broken := judge_break("pendulum", np.random.default_rng(seed))) is not None]
-    assert sum(broken.late is not None and abs(broken.late) <= 2 for broken in found) >= len(found) - 2 > 0
-    assert sum(broken.false_alarms for broken in found) < 0.02 * sum(broken.watched for broken in found)
 
 
 def test_a_small_run_ends_in_tables_and_whole_files(tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from truths import FREE_BODY, Filmed, assumed_camera, bounce_path, film_path, fitted, known, swing_path
 
+from newtonscheme.estimation.breaks import WINDOW
 from newtonscheme.estimation.fitting import fit_pattern, restate
 from newtonscheme.estimation.forecasting import normal_quantile
 from newtonscheme.estimation.monitor import (
+    CHARGE_ALARM,
     FALSE_ALARM,
     alarm_threshold,
+    clock_jitter,
     first_break,
     innovations,
     normalised_squares,
@@ -41,15 +46,14 @@ def watch(fit: Fit, samples: Track) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_the_fold_over_samples_equals_the_whole_at_once(pattern: str) -> None:
+def test_the_first_innovations_are_those_of_the_locked_fit(pattern: str) -> None:
     filmed, fit = fitted(pattern, 2)
     problem = restate(fit, known())
     squares, alarms = watch(fit, filmed.rest)
     together = normalised_squares(problem, fit, filmed.rest)
-    # The integrator's grid follows the last time that it is asked for, so the two agree to its accuracy.
-    np.testing.assert_allclose(squares, together, rtol=0.02, atol=0.05)
-    threshold = alarm_threshold(fit.noise.dof)
-    np.testing.assert_array_equal(squares > threshold, together > threshold)
+    # The integrator's grid follows the last time that it is asked for, so the two agree to its accuracy; samples are taken in from there on.
+    first = slice(0, WINDOW)
+    np.testing.assert_allclose(squares[first], together[first], rtol=0.1, atol=0.1)
     assert not np.any(alarms)
     residual, covariance = innovations(problem, fit, filmed.rest)
     assert residual.shape == (len(filmed.rest), 2)
@@ -62,9 +66,20 @@ def test_a_step_leaves_the_monitor_that_it_was_given_as_it_was() -> None:
     far = filmed.rest.select(slice(0, 1))
     once, _ = step(monitor, far)
     twice, _ = step(monitor, far)
-    assert monitor.recent == ()
-    assert once.recent == twice.recent
-    assert len(once.recent) == 1
+    assert len(monitor.recent.t) == 1
+    np.testing.assert_array_equal(once.recent.residual, twice.recent.residual)
+    assert len(once.recent.t) == 2
+
+
+def test_samples_that_have_passed_make_the_prediction_surer() -> None:
+    filmed = film_path(swing_path(SWING), 4.0, seed=4)
+    fit = fit_rows(filmed, "pendulum", 0, 60)
+    monitor = start(fit, known())
+    for i in range(60, 60 + 3 * WINDOW):
+        monitor, innovation = step(monitor, filmed.track.select(slice(i, i + 1)))
+    locked = innovations(monitor.problem, fit, filmed.track.select(slice(i, i + 1)))[1][0]
+    assert np.trace(innovation.covariance_px) < 0.5 * np.trace(locked)
+    assert np.all(np.linalg.eigvalsh(np.eye(len(monitor.mean)) - monitor.spread) > -1e-9)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -83,25 +98,23 @@ def test_a_bounce_rings_within_two_samples(seed: int) -> None:
     filmed = film_path(path, 0.9, seed=seed)
     contact = int(np.searchsorted(filmed.track.t, bounces[0]))
     fit = fit_rows(filmed, "free_fall", 0, contact - 4)
-    squares, alarms = watch(fit, filmed.track.select(slice(contact - 4, None)))
-    assert np.flatnonzero(alarms)[0] - 4 <= 2
-    assert contact - 1 <= contact - 4 + first_break(squares > alarm_threshold(fit.noise.dof)) <= contact + 1
+    rest = filmed.track.select(slice(contact - 4, None))
+    monitor = start(fit, known())
+    for i in range(len(rest)):
+        monitor, innovation = step(monitor, rest.select(slice(i, i + 1)))
+        if innovation.alarm:
+            break
+    assert i - 4 <= 2
+    assert abs(innovation.broken_at - bounces[0]) < 1.0 / 60.0
 
 
-def test_two_thousand_samples_of_an_unbroken_swing_ring_no_alarm() -> None:
-    filmed = film_path(swing_path(SWING), 2300 / 60, seed=1)
-    fit = fit_rows(filmed, "pendulum", 0, 300)
-    squares, alarms = watch_fast(fit, filmed.track.select(slice(300, None)))
-    assert len(squares) == 2000
+def test_samples_of_an_unbroken_swing_ring_no_alarm() -> None:
+    filmed = film_path(swing_path(SWING), 500 / 60, seed=1)
+    fit = fit_rows(filmed, "pendulum", 0, 250)
+    squares, alarms = watch(fit, filmed.track.select(slice(250, None)))
+    assert len(squares) == 250
     assert not np.any(alarms)
-    assert np.median(squares) < 2.5 * 1.386  # chi-squared with two degrees of freedom has the median 2 ln 2
-
-
-def watch_fast(fit: Fit, samples: Track) -> tuple[np.ndarray, np.ndarray]:
-    squares = normalised_squares(restate(fit, known()), fit, samples)
-    out = squares > alarm_threshold(fit.noise.dof)
-    recent = np.convolve(out, np.ones(3))[: len(out)]
-    return squares, out & (recent >= 2)
+    assert 0.7 * 1.386 < np.median(squares) < 1.4 * 1.386  # chi-squared with two degrees of freedom has the median 2 ln 2
 
 
 def test_a_swing_that_is_stopped_rings_at_once() -> None:
@@ -117,7 +130,7 @@ def test_a_swing_that_is_stopped_rings_at_once() -> None:
     assert 60 <= np.flatnonzero(alarms)[0] <= 64
 
 
-def test_one_outlier_rings_nothing_and_two_of_three_do() -> None:
+def test_one_outlier_rings_nothing_and_a_path_that_goes_on_elsewhere_does() -> None:
     filmed, fit = fitted("free_fall", 7)
     rest = filmed.rest
     assert len(rest) >= 6
@@ -130,8 +143,37 @@ def test_one_outlier_rings_nothing_and_two_of_three_do() -> None:
 
     assert not np.any(watch(fit, moved(2))[1])
     assert not np.any(watch(fit, moved(1, 4))[1])
-    assert np.flatnonzero(watch(fit, moved(2, 4))[1])[0] == 4
-    assert np.flatnonzero(watch(fit, moved(1, 2))[1])[0] == 2
+    assert np.flatnonzero(watch(fit, moved(*range(2, len(rest))))[1])[0] <= 4
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_charges_of_an_unbroken_motion_stay_in_balance_and_a_push_unbalances_them(pattern: str) -> None:
+    filmed, fit = fitted(pattern, 5)
+    rest = filmed.rest
+    # Along the picture's diagonal, where neither a swing nor a flight is blind.
+    speed = float(np.hypot(*np.ptp(fit.track.centre_px, axis=0))) / float(np.ptp(fit.track.t))
+    pushed = replace(rest, centre_px=rest.centre_px + np.outer(np.maximum(rest.t - rest.t[1], 0.0), [speed, speed]))
+    highest = {}
+    for name, samples in (("unbroken", rest), ("pushed", pushed)):
+        monitor, seen = start(fit, known(), charges=True), []
+        for i in range(min(len(samples), 8)):
+            monitor, innovation = step(monitor, samples.select(slice(i, i + 1)))
+            seen.append(innovation.imbalance)
+        highest[name] = max(seen)
+        assert len(innovation.charges) == len(monitor.problem.model.symmetries)
+    assert highest["unbroken"] < CHARGE_ALARM < highest["pushed"]
+
+
+def test_a_clock_that_jitters_shows_along_the_path() -> None:
+    _, fit = fitted("free_fall", 7)
+    velocity = np.gradient(fit.track.centre_px - fit.residuals[:, :2], fit.track.t, axis=0)
+    late = 0.002 * np.random.default_rng(0).standard_normal(len(velocity))
+    residuals = fit.residuals.copy()
+    residuals[:, :2] += late[:, None] * velocity
+    path = fit.track.centre_px - fit.residuals[:, :2]
+    jittered = replace(fit, residuals=residuals, track=replace(fit.track, centre_px=path + residuals[:, :2]))
+    assert clock_jitter(jittered) == pytest.approx(0.002, rel=0.4)
+    assert clock_jitter(fit) < 0.0005
 
 
 @pytest.mark.parametrize(
