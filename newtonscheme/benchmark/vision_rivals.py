@@ -6,6 +6,7 @@ Static detections are dropped and the longest path comes first, for all alike.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -162,14 +163,22 @@ def _run_trackpy(film: Path, hint: Hint) -> list[FoundTrack]:
     grey = np.stack([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in _read(film)])
     still = np.median(grey[:: max(len(grey) // MEDIAN_FRAMES, 1)], axis=0).astype(np.uint8)
     changed = [np.asarray(cv2.absdiff(image, still)) for image in grey]
-    located = trackpy.batch(changed, 2 * max(round(hint.radius_px), 1) + 1, topn=TRACKPY_MOST, engine="python", processes=1)
+    with warnings.catch_warnings():
+        # trackpy 0.7 drops columns in place, which pandas 3 is going to forbid.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _ranked(_link_features(changed, hint.radius_px))
+
+
+def _link_features(changed: list[Bytes], radius_px: float) -> list[FoundTrack]:
+    import trackpy
+
+    located = trackpy.batch(changed, 2 * max(round(radius_px), 1) + 1, topn=TRACKPY_MOST, engine="python", processes=1)
     if not len(located):
         return []
     located = located[located["mass"] >= TRACKPY_MASS_SHARE * located.groupby("frame")["mass"].max().median()]
-    reach = GATE_SHARE * float(np.hypot(*grey.shape[1:]))
-    linked = trackpy.link(located, reach, memory=TRACKPY_MEMORY)
+    linked = trackpy.link(located, GATE_SHARE * float(np.hypot(*changed[0].shape)), memory=TRACKPY_MEMORY)
     rows = [each.sort_values("frame") for _, each in linked.groupby("particle")]
-    return _ranked([FoundTrack(frame=each["frame"].to_numpy(np.int64), centre_px=each[["x", "y"]].to_numpy(float)) for each in rows])
+    return [FoundTrack(frame=each["frame"].to_numpy(np.int64), centre_px=each[["x", "y"]].to_numpy(float)) for each in rows]
 
 
 @dataclass(slots=True)
