@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from ..types import Bytes, Floats, Ints
 from .background import Background, Singles, foreground, smooth
 
+GREY = 128.0
+"""Of a chroma plane: no colour."""
 MIN_AREA = 4
 """Detection pixels: below this a region is noise that passed the threshold."""
 MAX_REGIONS = 24
@@ -56,14 +58,16 @@ class Candidate:
     """A possible object in one frame, in full-resolution pixels.
 
     ``departure`` (3,) is the mean signed difference from the background in luma and the two chroma planes, ``contrast`` its root mean
-    square over pixels and planes (a two-coloured ball departs both ways); ``fill`` and ``elongation`` describe its shape; ``axis`` (2,)
-    is the unit vector of its long axis; ``part`` marks a reading of less than its whole region.
+    square over pixels and planes (a two-coloured ball departs both ways), ``tint`` (2,) what is left of the chroma departures when the
+    background is only lit less or more; ``fill`` and ``elongation`` describe its shape; ``axis`` (2,) is the unit vector of its long axis;
+    ``part`` marks a reading of less than its whole region.
     """
 
     u: float
     v: float
     radius: float
     departure: tuple[float, float, float]
+    tint: tuple[float, float]
     contrast: float
     fill: float
     elongation: float
@@ -103,11 +107,13 @@ def find_candidates(
 class _Region:
     """A foreground region: mask (h, w) of zeros and ones, and departures (h, w, c) from the background in luma and chroma.
 
-    ``origin`` is the place of its first pixel and ``step`` the distance between its pixels, both in full-resolution pixels.
+    ``behind`` (2,) is the background's chroma, counted from grey, as a share of its luma; ``origin`` is the place of its first pixel and
+    ``step`` the distance between its pixels, both in full-resolution pixels.
     """
 
     mask: Bytes
     departures: Singles
+    behind: Floats
     origin: tuple[float, float]
     step: int
 
@@ -133,11 +139,15 @@ def _cut_region(
     thin = max(1, int(np.sqrt(area / LARGE_AREA)))
     rows, columns = np.arange(y, y + h, thin), np.arange(x, x + w, thin)
     departures = [_departure(luma, background.luma, rows, columns)]
+    behind = np.zeros(2)
     if chroma is not None and background.chroma is not None:
+        bright = float(background.luma[y : y + h, x : x + w].mean())
         rows, columns = np.minimum(rows // 2, chroma.shape[0] - 1), np.minimum(columns // 2, chroma.shape[1] - 1)
         departures.append(_departure(chroma, background.chroma, rows, columns))
+        coloured = background.chroma[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(axis=(0, 1))
+        behind = (coloured - GREY) / max(bright, 1.0)
     shift = (stride - 1) // 2
-    return _Region(np.ascontiguousarray(mask[::thin, ::thin]), np.dstack(departures), (x * stride + shift, y * stride + shift), thin * stride)
+    return _Region(np.ascontiguousarray(mask[::thin, ::thin]), np.dstack(departures), behind, (x * stride + shift, y * stride + shift), thin * stride)
 
 
 def _departure(image: Bytes, still: Bytes, rows: Ints, columns: Ints) -> Singles:
@@ -199,6 +209,7 @@ def _candidate(region: _Region, mask: Bytes, shape: _Shape, *, part: bool) -> Ca
         v=region.origin[1] + shape.centre[1] * region.step,
         radius=radius,
         departure=(float(mean[0]), float(mean[1]), float(mean[2])),
+        tint=(float(mean[1] - region.behind[0] * mean[0]), float(mean[2] - region.behind[1] * mean[0])),
         contrast=contrast,
         fill=shape.fill,
         elongation=shape.elongation,

@@ -19,7 +19,8 @@ COARSE_RADII = 0.2
 SHADOW_BRIGHTEST = 0.1
 """A shadow's brightest part departs upwards by less than this share of its darkest: there is nothing bright in it."""
 SHADOW_COLOUR, SHADOW_COLOUR_FLOOR = 0.2, 1.0
-"""A shadow's colour departs by less than this share of its brightness, and this many grey levels."""
+"""What a shadow's colour departs by, more than the background's own when it is lit less, is less than this share of its brightness, and
+this many grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ class Evidence:
         return float(np.median(self.contrasts(keys)))
 
     def darkens_only(self, keys: Sequence[Key]) -> bool:
-        """Whether an object does what a shadow does: darken, without colour and without a single brighter spot."""
-        colour = np.median([np.abs(self.candidate(key).departure) for key in keys], axis=0)
+        """Whether an object does what a shadow does: darken, without a colour of its own and without a single brighter spot."""
+        darkness = float(np.median([abs(self.candidate(key).departure[0]) for key in keys]))
+        tint = float(np.median([np.abs(self.candidate(key).tint) for key in keys], axis=0).max())
         departure = np.array([self.samples[key].departure for key in keys if self.fitted(key)]).reshape(-1, 2)
         dark, bright = np.median(departure, axis=0) if len(departure) else (0.0, 0.0)
-        return bool(dark < 0 and bright < SHADOW_BRIGHTEST * -dark and max(colour[1:]) < SHADOW_COLOUR * colour[0] + SHADOW_COLOUR_FLOOR)
+        return bool(dark < 0 and bright < SHADOW_BRIGHTEST * -dark and tint < SHADOW_COLOUR * darkness + SHADOW_COLOUR_FLOOR)

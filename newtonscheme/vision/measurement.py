@@ -1,8 +1,8 @@
 """From a path of candidates to measured samples: windows are cut from the footage and discs fitted to them.
 
-Two rounds: the first fits every sample from its candidate; the second repeats those that did not settle from where the others say they
-should be. Objects that move several pixels in a frame are fitted once more as streaks. Samples without a believable disc keep their
-candidate's centre (a silhouette's centroid) with a wide sigma.
+A few samples from all over the path are fitted from far away, and as streaks where the object moves several pixels in a frame. Where they
+agree on what it is, the others are fitted from what they tell; those that do not settle are fitted from far away too. Samples without a
+believable disc keep their candidate's centre (a silhouette's centroid) with a wide sigma.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ TRIAL_SAMPLES = 10
 """Samples that the choice is made on."""
 PROMISING_SHARE = 0.15
 """Share of the trial samples with a believable disc below which a path has none: a hand, a person."""
+SURE_SHARE, SURE_LOG_RADIUS = 0.7, 0.1
+"""Share of the trial samples with a believable disc, and the scatter of their radii about their course, from which they tell what it is."""
+SURE_REACH = 1.5
+"""Times the typical distance between candidates and discs of the trial samples that another candidate may be off by."""
 LEAST_COVERED = 0.4
 """A disc of which less lies inside the picture is not measured."""
 
@@ -94,22 +98,21 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
-    planes, promising = _pilot(stretch, rows, candidates, place, size)
-    if not promising:
+    planes = _planes(candidates)
+    pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
+    tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+    samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
+    good[pick] = _believable(tried, place[pick], size[pick], stretch.stride)
+    if len(pick) < len(rows) and good[pick].mean() < PROMISING_SHARE:
         return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
-    samples = _fit(stretch, rows, place, size, planes, None)
-    good = _believable(samples, place, size, stretch.stride)
-    if good.any() and not good.all():
-        again = np.flatnonzero(~good)
-        centre, radius = _expected(rows, samples, good, again, place, size)
-        retried = _fit(stretch, rows[again], centre, radius, planes, None)
-        fine = _believable(retried, centre, radius, stretch.stride)
-        samples = _replace(samples, again[fine], retried, fine)
-        good[again[fine]] = True
-    samples = _without_strays(stretch, rows, samples, good, planes)
+    motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:
-        motion = _motion(rows[good], samples.centre_px[good])
-        samples = _with_streaks(stretch, rows, samples, good, motion, _lengths(candidates), planes)
+        samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, _lengths(candidates), planes)
+    rest = np.setdiff1d(np.arange(len(rows)), pick)
+    if len(rest):
+        samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, planes)
+    samples = _retried(stretch, rows, samples, good, place, size, planes)
+    samples = _without_strays(stretch, rows, samples, good, planes)
     samples = _of_one_size(stretch, rows, samples, good, planes)
     if good.any():
         usual = float(np.median(samples.radius_px[good]))
@@ -117,20 +120,98 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def _pilot(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], place: Floats, size: Floats) -> tuple[tuple[int, ...], bool]:
-    """The planes to fit in (0 luma, 1 and 2 chroma) and whether a disc is to be found at all, from a few samples.
+def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    """The planes to fit in: 0 luma, 1 and 2 chroma.
 
     Colour helps wherever it is strong: the shaded side of a ball, or its shadow, may be as bright as what is behind it.
     """
     departure = np.median(np.abs(np.array([c.departure for c in candidates])), axis=0)
     strongest = int(np.argmax(departure[1:])) + 1
     coloured = departure[strongest] > max(CHROMA_WORTH * departure[0], CHROMA_FLOOR)
-    planes = (0, strongest) if coloured else (0,)
-    if len(rows) <= TRIAL_SAMPLES:
-        return planes, True
-    pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    trial = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
-    return planes, float(_believable(trial, place[pick], size[pick], stretch.stride).mean()) >= PROMISING_SHARE
+    return (0, strongest) if coloured else (0,)
+
+
+def _with_rest(
+    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, rest: Ints, place: Floats, size: Floats, motion: Floats, exposure: float | None,
+    planes: tuple[int, ...],
+) -> tuple[Samples, Bools]:  # fmt: skip
+    """The samples, with those that were not tried fitted from what the tried ones tell where these agree, else from far away."""
+    told = _expectation(rows, samples, good, place)
+    if told is None:
+        fitted = _fit(stretch, rows[rest], place[rest], size[rest], planes, None)
+        known = _believable(fitted, place[rest], size[rest], stretch.stride)
+        return _replace(samples, rest, fitted, np.ones(len(rest), bool)), _marked(good, rest, known)
+    speed = np.hypot(*motion[rest].T)
+    fast = _fast(speed, told.radius_px[rest]) if exposure is not None else np.zeros(len(rest), bool)
+    samples, good = samples, good.copy()
+    for some, streaked in ((rest[fast], True), (rest[~fast], False)):
+        if not len(some):
+            continue
+        streak = (exposure or 0.0) * motion[some] if streaked else None
+        fitted = _fit(
+            stretch, rows[some], place[some] + told.shift_px, told.radius_px[some], planes, streak, np.full(len(some), told.softness_px),
+            within_px=told.within_px,
+        )  # fmt: skip
+        fine = _believable(fitted, place[some] + told.shift_px, told.radius_px[some], stretch.stride)
+        fine &= (fitted.explained > told.explained - EXPLAINED_TOLERANCE) & (fitted.fitted | (not streaked))
+        fine &= np.abs(np.log(np.maximum(fitted.radius_px, 1e-3) / told.radius_px[some])) < 2 * SURE_LOG_RADIUS
+        samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
+    late = rest[~good[rest]]
+    if len(late):
+        fitted = _fit(stretch, rows[late], place[late], size[late], planes, None)
+        known = _believable(fitted, place[late], size[late], stretch.stride)
+        samples, good = _replace(samples, late, fitted, np.ones(len(late), bool)), _marked(good, late, known)
+    return samples, good
+
+
+@dataclass(frozen=True, slots=True)
+class _Expectation:
+    """What some samples tell of all: radius (n,), edge width, share explained, and how far from its candidate a disc is, within what."""
+
+    radius_px: Floats
+    softness_px: float
+    explained: float
+    shift_px: Floats
+    within_px: float
+
+
+def _expectation(rows: Ints, samples: Samples, good: Bools, place: Floats) -> _Expectation | None:
+    """None where the samples that were tried do not agree."""
+    tried = samples.radius_px > 0
+    if good.sum() < max(SURE_SHARE * tried.sum(), 4):
+        return None
+    fine = np.flatnonzero(good)
+    radius = np.log(samples.radius_px[fine])
+    if np.median(np.abs(radius[1:-1] - 0.5 * (radius[:-2] + radius[2:]))) > SURE_LOG_RADIUS:
+        return None
+    shift = samples.centre_px[fine] - place[fine]
+    usual = np.median(shift, axis=0)
+    return _Expectation(
+        radius_px=np.exp(np.interp(rows, rows[fine], radius)),
+        softness_px=float(np.median(samples.softness_px[fine])),
+        explained=float(np.median(samples.explained[fine])),
+        shift_px=usual,
+        within_px=SURE_REACH * float(np.percentile(np.hypot(*(shift - usual).T), 80)),
+    )
+
+
+def _marked(good: Bools, at: Ints, known: Bools) -> Bools:
+    """``good`` with some of its values replaced."""
+    out = good.copy()
+    out[at] = known
+    return out
+
+
+def _retried(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, place: Floats, size: Floats, planes: tuple[int, ...]) -> Samples:
+    """Samples that did not settle are fitted again from where the others say they should be; ``good`` is brought up to date."""
+    if not good.any() or good.all():
+        return samples
+    again = np.flatnonzero(~good)
+    centre, radius = _expected(rows, samples, good, again, place, size)
+    retried = _fit(stretch, rows[again], centre, radius, planes, None)
+    fine = _believable(retried, centre, radius, stretch.stride)
+    good[again[fine]] = True
+    return _replace(samples, again[fine], retried, fine)
 
 
 def _motion(rows: Ints, place: Floats) -> Floats:
@@ -142,7 +223,7 @@ def _motion(rows: Ints, place: Floats) -> Floats:
 
 def _fit(
     stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, planes: tuple[int, ...], streak: Floats | None, softness: Floats | None = None,
-    radius_log_sigma: float = np.inf,
+    radius_log_sigma: float = np.inf, within_px: float = np.inf,
 ) -> Samples:  # fmt: skip
     """Discs of any size, in batches of one window size."""
     n = len(rows)
@@ -171,6 +252,8 @@ def _fit(
                 softness_px=None if softness is None else softness[batch] / thin,
                 streak_px=None if streak is None else streak[batch] / thin,
                 radius_log_sigma=radius_log_sigma,
+                channels=planes,
+                within_px=within_px / thin,
             )
             out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
     return out
@@ -287,7 +370,7 @@ def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, pl
         if len(some):
             told = _fit(
                 stretch, rows[some], samples.centre_px[some], course[off][streaked == streak], planes,
-                samples.streak_px[some] if streak else None, samples.softness_px[some], COURSE_LOG_SIGMA,
+                samples.streak_px[some] if streak else None, samples.softness_px[some], COURSE_LOG_SIGMA, within_px=0.0,
             )  # fmt: skip
             better = told.explained > samples.explained[some] - COURSE_EXPLAINED
             samples = _replace(samples, some[better], told, better)
@@ -310,25 +393,29 @@ def _usual_streaks(rows: Ints, samples: Samples, steady: Bools, again: Ints) -> 
     return np.stack([np.interp(rows[again], rows[clear], samples.streak_px[clear, axis]) for axis in (0, 1)], axis=1)
 
 
-def _with_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, planes: tuple[int, ...]) -> Samples:
-    """Fit fast samples again as streaks, and keep those fits where the streaks are clear over the path as a whole."""
-    speed = np.hypot(motion[:, 0], motion[:, 1])
-    radius = samples.radius_px[good]
-    fast = (speed > STREAK_FROM_PX + STREAK_FROM_RADII * radius) & (radius > STREAK_MIN_RADIUS)
+def _fast(speed: Floats, radius: Floats) -> Bools:
+    """Which samples move so far in a frame that they may be streaks."""
+    return (speed > STREAK_FROM_PX + STREAK_FROM_RADII * radius) & (radius > STREAK_MIN_RADIUS)
+
+
+def _tried_as_streaks(
+    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, planes: tuple[int, ...]
+) -> tuple[Samples, float | None]:
+    """Fast ones of the good samples fitted again as streaks; those fits, and the exposure in frames, where the streaks are clear as a whole."""
+    fine = np.flatnonzero(good)
+    speed = np.hypot(*motion[fine].T)
+    fast = _fast(speed, samples.radius_px[fine])
     if fast.sum() < 3:
-        return samples
-    at = np.flatnonzero(good)[fast]
-    share = np.clip(length[at] / speed[fast], *STREAK_START)
-    start = share[:, None] * motion[fast]
-    trial = np.array(spread_indices(len(at), TRIAL_SAMPLES))
-    if not _blurred(_streaked(stretch, rows, samples, good, at[trial], start[trial], planes)):
-        return samples
-    streaked = _streaked(stretch, rows, samples, good, at, start, planes)
+        return samples, None
+    at, speed = fine[fast], speed[fast]
+    share = np.clip(length[at] / speed, *STREAK_START)
+    streaked = _streaked(stretch, rows, samples, good, at, share[:, None] * motion[at], planes)
     better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride)
     clear = streaked.fitted & better & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
     if clear.mean() < STREAK_SHARE or not _blurred(streaked):
-        return samples
-    return _without_strays(stretch, rows, _replace(samples, at[clear], streaked, clear), good, planes)
+        return samples, None
+    exposure = float(np.median(np.hypot(*streaked.streak_px[clear].T) / speed[clear]))
+    return _replace(samples, at[clear], streaked, clear), float(np.clip(exposure, *STREAK_START))
 
 
 def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, planes: tuple[int, ...]) -> Samples:

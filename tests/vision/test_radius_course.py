@@ -54,7 +54,8 @@ def test_a_part_of_the_edge_and_the_known_size_tell_the_centre() -> None:
     for sigma in (np.inf, 0.02):
         centre, covered = [], 1.0 / (1.0 + np.exp((np.hypot(xx - 24.3, yy - 23.6) - 10.0) / 0.5))
         for _ in range(40):
-            image = background + covered * (180.0 - background) + rng.normal(0.0, 4.0, background.shape)
+            light = (1.0 - covered) * (background - 16.0) ** 2 + covered * (180.0 - 16.0) ** 2
+            image = 16.0 + np.sqrt(light) + rng.normal(0.0, 4.0, background.shape)
             found = fit_discs(
                 [image[None].astype(np.float32)], [background[None].astype(np.float32)], np.array([[22.0, 24.0]]), np.array([10.0]),
                 radius_log_sigma=sigma,

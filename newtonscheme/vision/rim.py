@@ -1,0 +1,64 @@
+"""How much of a disc's rim is seen: along it something begins where nothing had changed, whatever the disc itself looks like.
+
+A ball in panels, or one that the sun lights from the side, is no disc of one shade; it still has a rim. A hand, or a part of an arm, is lit
+smoothly and has a rim on some sides only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..types import Bools, Floats, Ints
+from .background import Singles
+from .disc_model import Pixels, is_streaked
+
+SECTOR_PX, LEAST_SECTORS, MOST_SECTORS = 3.0, 6, 24
+"""Length of rim in one sector, and how many there may be."""
+RING_PX, RING_RADII = 1.5, 0.1
+"""Width of the rings on either side of the edge that are compared."""
+CHANGED = 3.0
+"""Sigmas of noise from which a pixel differs from the background."""
+HALF = 0.5
+"""Share of a ring's pixels in a sector that must have changed, or must not."""
+
+
+def rim_support(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles) -> Floats:
+    """(n,) share of the sectors of each rim, of those inside the picture, with a change within and none without.
+
+    ``theta`` (n, k) are the numbers of `disc_model.evaluate`, ``softness`` (n,) px the width of the edge, ``noise`` (n,) grey levels.
+    """
+    depth, angle = _depths(theta, pixels)
+    radius = np.exp(theta[:, 2])
+    sectors = np.clip(2 * np.pi * np.nan_to_num(radius) / SECTOR_PX, LEAST_SECTORS, MOST_SECTORS).astype(int)
+    turn = np.nan_to_num(angle / (2 * np.pi)) % 1.0
+    sector = np.minimum((turn * sectors[:, None]).astype(int), sectors[:, None] - 1)
+    changed = np.abs(pixels.values - pixels.known) > CHANGED * noise[:, None]
+    gap = softness[:, None].astype(np.float32)
+    width = (RING_PX + RING_RADII * radius)[:, None].astype(np.float32)
+    within = pixels.seen & (depth > gap) & (depth < gap + width)
+    without = pixels.seen & (depth < -gap) & (depth > -gap - width)
+    inside, known_inside = _share(changed, within, sector)
+    outside, known_outside = _share(changed, without, sector)
+    known = known_inside & known_outside
+    held = known & (inside > HALF) & (outside < HALF)
+    return np.asarray(held.sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
+
+
+def _depths(theta: Floats, pixels: Pixels) -> tuple[Singles, Singles]:
+    """(n, p) how deep inside the disc, or the middle line of its streak, a pixel lies, px, and in which direction it is seen from there."""
+    t = theta.astype(np.float32)[:, :, None]
+    u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
+    if is_streaked(theta):
+        a, b = t[:, 9], t[:, 10]
+        along = np.clip((u * a + v * b) / np.maximum(a * a + b * b, np.float32(1e-6)), -0.5, 0.5)
+        u, v = u - along * a, v - along * b
+    return np.exp(t[:, 2]) - np.hypot(u, v), np.arctan2(v, u)
+
+
+def _share(changed: Bools, ring: Bools, sector: Ints) -> tuple[Floats, Bools]:
+    """(n, MOST_SECTORS) share of a ring's pixels in each sector that changed, and whether there are any."""
+    n = len(ring)
+    flat = (np.arange(n)[:, None] * MOST_SECTORS + sector)[ring]
+    count = np.bincount(flat, minlength=n * MOST_SECTORS).reshape(n, MOST_SECTORS)
+    many = np.bincount(flat, weights=changed[ring], minlength=n * MOST_SECTORS).reshape(n, MOST_SECTORS)
+    return many / np.maximum(count, 1), count > 0
