@@ -1,9 +1,8 @@
 """Fits a force pattern to a track through the camera: one robust weighted least squares over u, v and apparent radius.
 
-Levenberg-Marquardt (Marquardt 1963) with a whole Jacobian, and several damping factors, evaluated in one batched integration. The noise
-is found along the way: its scale over the track's own sigmas, outliers by Student-t weights (Lange, Little & Taylor 1989), its
-correlation in time by whitening with the AR(1) that the residuals show. Slow errors, which a fit takes for motion, are a low-rank part of
-the noise's covariance: as much as the track says of itself.
+The noise is found along the way of the descent (`descent`): its scale over the track's own sigmas, outliers by Student-t weights (Lange,
+Little & Taylor 1989), its correlation in time by whitening with the AR(1) that the residuals show. Slow errors, which a fit takes for motion,
+are a low-rank part of the noise's covariance: as much as the track says of itself.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..physics.models import FORCE_MODELS
-from ..types import Body, Bools, Camera, Fit, Floats, Noise, Quantity, Source, Track
+from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
+from .descent import Residuals, descend
 from .parameters import (
     NORMAL_LOG,
     Known,
@@ -45,10 +45,6 @@ STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
 UNLEARNED = 0.5
 """A number whose variance is still this share of its prior's was not measured: it is known from where the prior came."""
-DAMPINGS = np.array([1e-2, 0.1, 1.0, 10.0])
-"""Multiples of the current damping tried at once: one batched integration costs the same as a single one."""
-BEND_REACH, LARGEST_TURN = 0.1, 1.5
-"""Share of a step at which its curvature is measured (0.1 in Transtrum & Sethna 2012), and the longest turn in steps: half of it is taken."""
 SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 40, 6
 STARTS_KEPT, MAX_STARTS = 3, 10
 """Starts that are followed after a first look at the cost of all, and those followed where these misfit."""
@@ -61,10 +57,8 @@ ANNEALING, MAX_STAGES = 0.2, 9
 NOISE_ROUNDS, NEAR_ROUNDS = 3, 2
 SCREENED_SAMPLES, FITTED_SAMPLES = 120, 500
 """A longer track is thinned evenly to this many samples: tracking errors are correlated over several frames, so little is lost."""
-CONVERGED, ROUGHLY = 1e-5, 0.03
-"""Relative change of the cost below which a step no longer matters: a hundredth of a sigma at a hundred samples; and on the way there."""
-PROMISE = 0.02
-"""Nats that an undamped Newton step may still promise at the end: 0.2 sigma. A short damped step in a narrow valley is no optimum."""
+ROUGHLY = 0.03
+"""Relative change of the cost at which a stage on the way is left."""
 HOPELESS = 0.06
 """rms misfit over extent of the best of three starts beyond which a screening does not look at the rest."""
 MIN_SAMPLES = 5
@@ -117,7 +111,7 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
         return _failed(track, pattern, camera, body, known, f"no start of {pattern} could be integrated, or none came near the track")
     for _ in range(1 if screening else NOISE_ROUNDS if near is None else NEAR_ROUNDS):
         weighing = _weigh(problem, theta, track)
-        theta, _ = _descend(problem, theta, weighing, REFIT_ITERATIONS if screening else FIT_ITERATIONS)
+        theta = descend(_residuals(problem, weighing), theta, REFIT_ITERATIONS if screening else FIT_ITERATIONS).theta
     return _conclude(problem, theta, _weigh(problem, theta, track), track)
 
 
@@ -193,7 +187,7 @@ def _follow_starts(problem: Problem, starts: Floats, weighing: _Weighing, screen
     A screening gives up (None) where the first few come nowhere near the track: the pattern is the wrong one.
     """
     problem = with_out_of_plane_prior(problem, starts[0])
-    costs = _cost(problem, starts, weighing)
+    costs = _residuals(problem, weighing).cost(starts)
     order = [i for i in np.argsort(costs, kind="stable") if np.isfinite(costs[i])]
     hopeless = (HOPELESS * float(np.hypot(*np.ptp(problem.observed[:, :2], axis=0))) / float(np.median(problem.centre_sigma))) ** 2
     best: Floats | None = None
@@ -227,10 +221,11 @@ def _anneal(problem: Problem, theta: Floats, weighing: _Weighing) -> tuple[Float
             break
         scale = max(ANNEALING * misfit, weighing.scale)
         radius_scale = max(1.0, ANNEALING * math.sqrt(float(np.median(radius[0] ** 2))))
-        theta, _ = _descend(problem, theta, replace(weighing, scale=scale, radius_scale=radius_scale), SCREEN_ITERATIONS, ROUGHLY)
+        stage = replace(weighing, scale=scale, radius_scale=radius_scale)
+        theta = descend(_residuals(problem, stage), theta, SCREEN_ITERATIONS, enough=ROUGHLY).theta
         if scale <= weighing.scale:
             break
-    return theta, float(_cost(problem, theta[None], weighing)[0])
+    return theta, float(_residuals(problem, weighing).cost(theta[None])[0])
 
 
 def _rows(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
@@ -273,95 +268,14 @@ def _innovations(t: Floats, centre: Floats, correlation: float) -> Floats:
     return np.concatenate([centre[:, :1], rest], axis=1)
 
 
-def _cost(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
-    rows = _rows(problem, theta, weighing)
-    return 0.5 * np.einsum("bi,bi->b", rows, rows)
+def _residuals(problem: Problem, weighing: _Weighing) -> Residuals:
+    return Residuals(
+        rows=lambda theta: _rows(problem, theta, weighing), lower=problem.lower, upper=problem.upper, steps=lambda theta: _steps(problem, theta)
+    )
 
 
 def _steps(problem: Problem, theta: Floats) -> Floats:
     return STEP * np.maximum(1.0, np.abs(theta)) * np.where(np.char.endswith(np.array(problem.names), "_px") & (problem.log_mask == 0), 10.0, 1.0)
-
-
-def jacobian_rows(problem: Problem, theta: Floats, weighing: _Weighing, *, central: bool = False) -> tuple[Floats, Floats]:
-    """Rows (r,) at ``theta`` (m,) and their Jacobian (r, m), all perturbed sets integrated at once; central differences for a covariance."""
-    h = _steps(problem, theta)
-    if central and np.all(theta + h <= problem.upper) and np.all(theta - h >= problem.lower):
-        m = len(theta)
-        rows = _rows(problem, perturb(problem, theta)[0], weighing)
-        return rows[0], ((rows[1 : m + 1] - rows[m + 1 :]) / (2 * h[:, None])).T
-    inside = np.where(theta + h <= problem.upper, h, -h)
-    rows = _rows(problem, np.concatenate([theta[None], theta + np.diag(inside)]), weighing)
-    return rows[0], ((rows[1:] - rows[0]) / inside[:, None]).T
-
-
-def _descend(problem: Problem, theta: Floats, weighing: _Weighing, iterations: int, enough: float = CONVERGED) -> tuple[Floats, float]:
-    """Levenberg-Marquardt with geodesic acceleration (Transtrum & Sethna 2012, arXiv 1201.5885) inside the bounds: the optimum (m,), its cost.
-
-    The optimum of a film lies in a narrow curved valley (scale, distance and drag trade off): straight steps stop where the valley bends.
-    """
-    damping, cost = 1e-2, math.inf
-    for _ in range(iterations):
-        rows, jacobian = jacobian_rows(problem, theta, weighing)
-        cost = 0.5 * float(rows @ rows)
-        gradient, normal = jacobian.T @ rows, jacobian.T @ jacobian
-        held = ((theta <= problem.lower + 1e-9) & (gradient > 0)) | ((theta >= problem.upper - 1e-9) & (gradient < 0))
-        gradient, normal = np.where(held, 0.0, gradient), np.where(held[:, None] | held[None, :], 0.0, normal) + np.diag(held.astype(float))
-        diagonal = np.maximum(np.diag(normal), 1e-12)
-        damped = [normal + np.diag(damping * k * diagonal) for k in DAMPINGS]
-        straight = np.array([_step_inside(problem, theta, matrix, gradient) for matrix in damped])
-        turns = _turns(problem, theta, weighing, (rows, jacobian), straight - theta, damped, held)
-        trials = np.clip(np.concatenate([straight, straight + turns]), problem.lower, problem.upper)
-        costs = _cost(problem, trials, weighing)
-        best = int(np.argmin(costs))
-        if not costs[best] < cost:
-            damping *= 1e3
-            if damping > 1e12:
-                break
-            continue
-        gain = cost - float(costs[best])
-        promised = 0.5 * float(gradient @ _solve(normal + np.diag(1e-9 * diagonal), gradient))
-        theta, damping, cost = trials[best], max(damping * DAMPINGS[best % len(DAMPINGS)] * 0.3, 1e-9), float(costs[best])
-        if gain < enough * (1.0 + cost) and promised < max(PROMISE, enough * (1.0 + cost)):
-            break
-    return theta, cost
-
-
-def _turns(
-    problem: Problem, theta: Floats, weighing: _Weighing, here: tuple[Floats, Floats], steps: Floats, damped: list[Floats], held: Bools
-) -> Floats:
-    """The second-order part (b, m) of each step (b, m): half the geodesic acceleration, no longer than the step allows."""
-    rows, jacobian = here
-    bent = _rows(problem, theta + BEND_REACH * steps, weighing)
-    second = 2.0 / BEND_REACH * ((bent - rows) / BEND_REACH - steps @ jacobian.T)
-    pull = np.where(held, 0.0, second @ jacobian)
-    turns = np.array([-_solve(matrix, row) for matrix, row in zip(damped, pull, strict=True)])
-    weight = np.maximum(np.sum(jacobian**2, axis=0), 1e-12)
-    step_length, turn_length = (np.sqrt(x**2 @ weight) for x in (steps, turns))
-    return 0.5 * np.minimum(1.0, LARGEST_TURN * step_length / np.maximum(turn_length, 1e-300))[:, None] * turns
-
-
-def _step_inside(problem: Problem, theta: Floats, normal: Floats, gradient: Floats) -> Floats:
-    """The step's end inside the bounds: coordinates that would leave stop there, and the others are solved for again with that known."""
-    step = -_solve(normal, gradient)
-    stopped = np.zeros(len(theta), dtype=bool)
-    for _ in range(3):
-        left = ((theta + step < problem.lower) | (theta + step > problem.upper)) & ~stopped
-        if not np.any(left):
-            break
-        stopped |= left
-        step[left] = np.clip(theta + step, problem.lower, problem.upper)[left] - theta[left]
-        free = ~stopped
-        if np.any(free):
-            step[free] = -_solve(normal[np.ix_(free, free)], gradient[free] + normal[np.ix_(free, stopped)] @ step[stopped])
-    return np.clip(theta + step, problem.lower, problem.upper)
-
-
-def _solve(normal: Floats, gradient: Floats) -> Floats:
-    scale = 1.0 / np.sqrt(np.diag(normal))
-    try:
-        return scale * np.linalg.solve(normal * scale[:, None] * scale[None, :], scale * gradient)
-    except np.linalg.LinAlgError:
-        return scale * np.linalg.lstsq(normal * scale[:, None] * scale[None, :], scale * gradient, rcond=None)[0]
 
 
 def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
@@ -419,7 +333,7 @@ def _estimate_correlation(problem: Problem, image: Floats, weighing: _Weighing, 
 
 def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track) -> Fit:
     """The Fit of an optimum: covariance, evidence, the pattern's own quantities."""
-    rows, jacobian = jacobian_rows(problem, theta, weighing, central=True)
+    rows, jacobian = _residuals(problem, weighing).linearise(theta, central=True)
     covariance = _invert(jacobian.T @ jacobian)
     image, _ = predict_image(problem, theta[None])
     n_data = 2 * len(track)

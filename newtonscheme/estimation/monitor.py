@@ -88,14 +88,22 @@ def start(fit: Fit, known: Known, *, charges: bool = False) -> Monitor:
     values, vectors = np.linalg.eigh(fit.covariance)
     axes, problem, m = (vectors * np.sqrt(np.maximum(values, 0.0))).T, restate(fit, known), len(values)
     recent = _compare(problem, fit, axes, fit.track.select(slice(-1, None)))
+    if recent is None:
+        raise ValueError("a fit that does not reach its own last sample cannot be locked")
     recent = replace(recent, anchored=bool(fit.weights[-1, 0] >= DOUBTED))
     return Monitor(problem, fit, axes, np.zeros(m), np.eye(m), recent, charges)
 
 
 def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
-    """Check one sample (a track of one row); returns the monitor that remembers it and the innovation."""
+    """Check one sample (a track of one row); returns the monitor that remembers it and the innovation.
+
+    Where the locked law predicts nothing finite (behind the camera, beyond what can be integrated) it has ended: the alarm rings.
+    """
     problem, fit = monitor.problem, monitor.fit
-    recent = _join(monitor.recent, _compare(problem, fit, monitor.axes, sample))
+    compared = _compare(problem, fit, monitor.axes, sample)
+    if compared is None:
+        return monitor, _nothing_predicted(float(sample.t[0]))
+    recent = _join(monitor.recent, compared)
     told = np.einsum("am,ani->mni", np.linalg.cholesky(monitor.spread), recent.slopes)
     seen = replace(
         recent, residual=recent.residual - np.einsum("m,mni->ni", monitor.mean, recent.slopes),
@@ -113,9 +121,17 @@ def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
         jump=highest, broken_at=float(moments[best]),
     )  # fmt: skip
     if monitor.charges:
-        innovation = _with_charges(innovation, window, relief, _charges_by_step(problem, fit, float(sample.t[-1] - fit.track.t[0]), seen.step))
+        gradient = _charges_by_step(problem, fit, float(sample.t[-1] - fit.track.t[0]), seen.step)
+        innovation = innovation if gradient is None else _with_charges(innovation, window, relief, gradient)
     after = replace(monitor, recent=recent)
     return (_take_in(after) if len(recent.t) > WINDOW else after), innovation
+
+
+def _nothing_predicted(t: float) -> Innovation:
+    return Innovation(
+        t=t, residual_px=np.full(2, math.nan), covariance_px=np.full((2, 2), math.nan), normalised_square=math.inf, out_of_line=True, alarm=True,
+        jump=math.inf, broken_at=t,
+    )  # fmt: skip
 
 
 def _with_charges(innovation: Innovation, window: Window, relief: float, gradient: Floats) -> Innovation:
@@ -125,12 +141,14 @@ def _with_charges(innovation: Innovation, window: Window, relief: float, gradien
     return replace(innovation, imbalance=float(balance[best]) - relief, unbalanced_at=moment, charges=charges)
 
 
-def _compare(problem: Problem, fit: Fit, axes: Floats, sample: Track) -> Samples:
-    """One sample against the locked prediction: its residual, its slopes along the axes, and its noise."""
+def _compare(problem: Problem, fit: Fit, axes: Floats, sample: Track) -> Samples | None:
+    """One sample against the locked prediction: its residual, its slopes along the axes, and its noise; None where nothing finite is predicted."""
     interval = float(np.median(np.diff(fit.track.t)))
     since, m, moved = sample.t - fit.track.t[0], len(axes), BAND_STEP_SIGMAS * axes
     sets = np.concatenate([fit.estimate[None], fit.estimate + moved, fit.estimate - moved])
     image, _ = predict_image(problem, sets, np.append(since - 0.5 * interval, since))
+    if not np.all(np.isfinite(image[..., :2])):
+        return None
     velocity = (image[0, 1, :2] - image[0, 0, :2]) / (0.5 * interval)
     slopes = (image[1 : m + 1, 1:, :2] - image[m + 1 :, 1:, :2]) / (2.0 * BAND_STEP_SIGMAS)
     noise: Floats = sample.covariance_px * fit.noise.scale**2 + clock_jitter(fit) ** 2 * velocity[:, None] * velocity
@@ -192,8 +210,11 @@ def clock_jitter(fit: Fit) -> float:
     return math.sqrt(max(excess, 0.0))
 
 
-def _charges_by_step(problem: Problem, fit: Fit, since: float, interval: float) -> Floats:
-    """(c, 4) how the Noether charges change with place (px) and velocity (px/interval) in the picture, at one time after the track's start."""
+def _charges_by_step(problem: Problem, fit: Fit, since: float, interval: float) -> Floats | None:
+    """(c, 4) how the Noether charges change with place (px) and velocity (px/interval) in the picture, at one time after the track's start.
+
+    None where the law cannot be integrated so far, or not be seen there.
+    """
     model = problem.model
     p = {name: float(value[0]) for name, value in unpack(problem, fit.estimate[None]).items()}
     state = solve_many(model, {name: np.array([value]) for name, value in p.items()}, np.array([since]))[0]
@@ -201,6 +222,8 @@ def _charges_by_step(problem: Problem, fit: Fit, since: float, interval: float) 
     size = 1e-4 * max(float(np.max(np.abs(state[0, :half]))), 1e-2)
     moved = np.concatenate([state, state + size * np.eye(half, 2 * half)])
     image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, model.position(moved, p)[None])
+    if not np.all(np.isfinite(image[..., :2])):
+        return None
     inverse = np.linalg.pinv(((image[0, 1:, :2] - image[0, 0, :2]) / size).T, rcond=LEAST_SEEN)
     gradients = [charge_gradient(model, symmetry, np.array([since]), state, p)[0] for symmetry in model.symmetries]
     return np.array([np.concatenate([g[:half] @ inverse, g[half:] @ inverse / interval]) for g in gradients])

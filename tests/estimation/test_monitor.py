@@ -193,3 +193,13 @@ def test_the_threshold_is_the_chi_squared_one_for_noise_that_is_well_known() -> 
 def test_a_quantile_is_the_half_width_of_a_central_interval() -> None:
     assert normal_quantile(0.9) == pytest.approx(1.6449, abs=1e-4)
     assert normal_quantile(0.6827) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_law_that_cannot_be_followed_so_far_has_ended() -> None:
+    filmed, fit = fitted("free_fall", 2)
+    monitor = start(fit, known(), charges=True)
+    late = filmed.rest.select(slice(0, 1))
+    after, innovation = step(monitor, replace(late, t=late.t + 1e80))
+    assert innovation.alarm
+    assert innovation.out_of_line
+    assert after is monitor
