@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import ellipk
 
 from newtonscheme.physics.force import ForceModel
 from newtonscheme.physics.integration import solve_many, solve_one
@@ -127,3 +128,20 @@ def test_one_late_time_is_as_exact_as_among_many(pattern: str) -> None:
 
 def test_no_times_for_many_are_no_states_either() -> None:
     assert solve_many(FORCE_MODELS["free_fall"], BALL, np.empty(0)).shape == (1, 0, 6)
+
+
+@pytest.mark.parametrize("amplitude", [0.1, 1.0, 2.5])
+def test_a_swing_without_losses_keeps_its_energy_over_ten_periods(amplitude: float) -> None:
+    model = FORCE_MODELS["pendulum"]
+    lossless = {"damping": 0.0, "quadratic_damping": 0.0, "theta": amplitude, "omega": 0.0}
+    for drawn in draws("pendulum", 4):
+        values = drawn | lossless
+        period = 4.0 * model.time_scale(values) * ellipk(np.sin(0.5 * amplitude) ** 2)
+        t = np.arange(1.0, round(10 * period * 60)) / 60.0
+        height = model.energy(np.array([[0.0, 0.0]]), values)[0]
+        last = len(t) // 10
+        for states, drift, within in ((solve_many(model, values, t)[0], 2e-6, 2e-4), (solve_one(model, values, t)[0], 1e-8, 1e-8)):
+            energy = model.energy(states, values)
+            size = abs(energy[0] - height)
+            assert abs(np.mean(energy[-last:]) - np.mean(energy[:last])) < drift * size
+            assert np.ptp(energy) < within * size
