@@ -8,7 +8,6 @@ evident than a smooth path that is free to go anywhere (Occam's factor; MacKay 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from ..physics.integration import solve_many
 from ..physics.models import FORCE_MODELS
 from ..physics.symmetry import charge_gradient, charge_imbalance
-from ..types import Charge, Fit, Floats, Segment, Stability, Track, Verdict
+from ..types import Charge, Fit, Floats, Track, Verdict
 from .fitting import restate
 from .parameters import Known, Problem, predict_image, unpack
 from .segmentation import extent_px, placing_error_px
@@ -257,8 +256,3 @@ def _relative_drift(charge: Charge, fit: Fit, known: Known) -> float:
     scale = 0.5 * speed**2 if charge.name == "energy" else speed
     slope = np.polyfit(charge.t, charge.imbalance, 1)[0]
     return abs(float(slope)) * float(charge.t[-1] - charge.t[0]) / max(scale, 1e-9)
-
-
-def conclude_stability(verdict: Verdict, segments: Sequence[Segment], charges: Sequence[Charge], reasons: Sequence[str]) -> Stability:
-    """The Stability value."""
-    return Stability(verdict=verdict, segments=tuple(segments), charges=tuple(charges), reasons=tuple(reasons))

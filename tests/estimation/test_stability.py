@@ -15,7 +15,6 @@ from newtonscheme.estimation.stability import (
     MIN_STABLE_SAMPLES,
     assess_fit,
     balance_charges,
-    conclude_stability,
     extent_px,
     log_odds_over_free_path,
     smooth_misfit,
@@ -163,8 +162,3 @@ def test_a_failed_fit_has_no_charges() -> None:
     filmed, _ = fitted("free_fall", 7)
     failed = fit_seen(replace(filmed, seen=filmed.seen.select(slice(0, 3))))
     assert balance_charges(failed, known()) == ()
-
-
-def test_a_conclusion_keeps_what_it_is_given() -> None:
-    stability = conclude_stability("drifting", [], [], ["why"])
-    assert (stability.verdict, stability.segments, stability.charges, stability.reasons) == ("drifting", (), (), ("why",))
