@@ -137,7 +137,8 @@ class Plane:
         """Pixels by their numbers (n, p) in each crop."""
         n, side, _ = self.values.shape
         values, known, bright = (np.take_along_axis(x.reshape(n, -1), pick, axis=1) for x in (self.values, self.known, self.bright))
-        seen = np.isfinite(values)
+        # Of a picture of odd size the last colour pixel covers brightness that is not there.
+        seen = np.isfinite(values) & np.isfinite(known) & np.isfinite(bright)
         if not seen.all():
             values[~seen] = known[~seen] = bright[~seen] = NEUTRAL
         row, column = np.divmod(pick, side)

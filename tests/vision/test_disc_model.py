@@ -39,3 +39,15 @@ def test_a_pixel_half_covered_shows_half_of_the_light_and_more_than_half_of_the_
     half = np.argmin(np.abs(found.coverage[0] - 0.5))
     light = (-found.residual[0, half] - 16.0) ** 2
     assert light == pytest.approx(200.0**2 * found.coverage[0, half] + 20.0**2 * (1 - found.coverage[0, half]), rel=1e-3)
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_pixel_whose_background_is_partly_outside_the_picture_is_left_out(channel: int) -> None:
+    theta = np.array([[*SHARED, *OWN[0], *(OWN[1] if channel else [])]])
+    bright = np.full((1, SIDE, SIDE), 80.0, np.float32)
+    bright[:, -1] = np.nan
+    plane = Plane.of(np.full_like(bright, 90.0), np.full_like(bright, 128.0), bright, first_number(min(channel, 1), False), channel)
+    for pixels in (plane.thinned(1), plane.near(theta)):
+        found = evaluate(theta, pixels)
+        assert np.all(np.isfinite(found.residual))
+        assert np.all(np.isfinite(found.jacobian))
