@@ -112,6 +112,8 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     if len(rest):
         samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, planes)
     samples = _retried(stretch, rows, samples, good, place, size, planes)
+    if exposure is not None:
+        samples = _late_streaks(stretch, rows, samples, good, exposure * motion, exposure, planes)
     samples = _without_strays(stretch, rows, samples, good, planes)
     samples = _of_one_size(stretch, rows, samples, good, planes)
     if good.any():
@@ -416,6 +418,20 @@ def _tried_as_streaks(
         return samples, None
     exposure = float(np.median(np.hypot(*streaked.streak_px[clear].T) / speed[clear]))
     return _replace(samples, at[clear], streaked, clear), float(np.clip(exposure, *STREAK_START))
+
+
+def _late_streaks(
+    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, streak: Floats, exposure: float, planes: tuple[int, ...]
+) -> Samples:
+    """Fast samples of a path that shows streaks which were fitted as discs, fitted again as ``streak`` (n, 2) tells; these, where as good."""
+    usual = np.full(len(rows), np.median(samples.radius_px[good]))
+    plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*streak.T) / exposure, usual))
+    if not len(plain):
+        return samples
+    streaked = _streaked(stretch, rows, samples, good, plain, streak[plain], planes)
+    better = _believable(streaked, samples.centre_px[plain], usual[plain], stretch.stride) & streaked.fitted
+    better &= streaked.explained >= samples.explained[plain] - EXPLAINED_TOLERANCE
+    return _replace(samples, plain[better], streaked, better)
 
 
 def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, planes: tuple[int, ...]) -> Samples:
