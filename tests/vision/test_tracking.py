@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from newtonscheme.synth.simulation import simulate
 from newtonscheme.vision.tracking import track_objects
 from newtonscheme.vision.video import open_video
 
@@ -22,3 +23,16 @@ def test_the_first_track_is_the_ball(film: str, error_px: float) -> None:
     assert len(track) >= 0.9 * sum(truth["visible"])
     assert np.median(np.hypot(*(track.centre_px - true).T)) < error_px
     assert np.nanmedian(track.radius_px) == pytest.approx(np.median(truth["radius_px"]), rel=0.06)
+
+
+def test_a_ball_that_gets_faster_is_a_streak_to_the_end(tmp_path: Path) -> None:
+    truth = simulate("free_fall", tmp_path / "fast.mp4", seed=8009)
+    track = track_objects(open_video(str(tmp_path / "fast.mp4"))).tracks[0]
+    true = np.stack([np.array(truth["u_px"]), np.array(truth["v_px"])], axis=1)[track.frame]
+    velocity = np.gradient(true, axis=0)
+    across = np.stack([-velocity[:, 1], velocity[:, 0]], axis=1) / np.hypot(*velocity.T)[:, None]
+    fast = np.hypot(*velocity.T) > 8.0
+    assert np.sum(fast) >= 6
+    assert np.max(np.abs(np.sum((track.centre_px - true) * across, axis=1))[fast]) < 1.0
+    assert track.velocity_px is not None
+    assert np.all(np.isfinite(track.velocity_px[fast]))
