@@ -39,6 +39,8 @@ LEAST_LOOKS = 0.005
 """Hypotheses that looks alone make this unlikely are not worth a fit either."""
 WHOLE, PLACES_TRIED = 0.8, 10.0
 """A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
+ACCEPTED = 0.5
+"""Share of the probability from which a family is the word on a stretch: more than everything else together."""
 LARGEST_LOG_ODDS = 5.0
 """The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
 MOST_PERIODS = 8.0
@@ -212,17 +214,21 @@ def _judge(
         unknown = _unknown_pattern(recogniser, rows)
         reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
         return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
-    weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if len(fits) > 1 else {}
+    share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
+    all_odds = {n: log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if share < WHOLE else 0.0) for n, fit in fits.items()}
+    seen = {n: _recognise_within_reach(recogniser, rows, fit) for n, fit in fits.items()}
+    # Objects tell laws of a family apart; where none of them is accepted, whatever the object is, there is nothing to tell apart.
+    open_question = len(fits) > 1 and (forced or any(_family_share(seen[n], all_odds[n], family)[family] > ACCEPTED for n in fits))
+    weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if open_question else {}
     evidence = {n: weighed[n].log_evidence if n in weighed else fit.evidence for n, fit in fits.items()}
     name = max(evidence, key=lambda n: _with_prior(n, evidence))
     fit = fits[name]
     verdict, reasons, charges, misfit = assess_fit(fit, around.known)
-    share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
-    odds = log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if share < WHOLE else 0.0)
+    odds = all_odds[name]
     if share < WHOLE and not _shows_a_period(fit) and leaves_smoothly(track, stretch, local_noise(track)):
         verdict, reasons = "broken", (*reasons, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
-    word = _combine(_recognise_within_reach(recogniser, rows, fit), evidence, odds, family)
+    word = _combine(seen[name], evidence, odds, family)
     if word.name is None and not forced and verdict == "stable":
         verdict = "broken"
         reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
@@ -261,13 +267,18 @@ def _with_prior(name: str, evidence: Mapping[str, float]) -> float:
     return evidence[name] - SIMPLER * [n for n in PATTERNS if n in evidence].index(name)
 
 
-def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: str) -> Pattern:
-    """The recogniser's probabilities with the fit's odds for its family; within the family the evidence splits them."""
+def _family_share(seen: Pattern, odds: float, family: str) -> dict[str, float]:
+    """The recogniser's probability of each label, with the fit's odds for its family."""
     weights = {label: math.log(max(p, 1e-6)) for label, p in seen.probabilities.items()}
     weights[family] = weights.get(family, math.log(1e-6)) + max(-LARGEST_LOG_ODDS, min(odds - LEAST_LOG_ODDS, LARGEST_LOG_ODDS))
     top = max(weights.values())
     total = sum(math.exp(w - top) for w in weights.values())
-    share = {label: math.exp(w - top) / total for label, w in weights.items()}
+    return {label: math.exp(w - top) / total for label, w in weights.items()}
+
+
+def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: str) -> Pattern:
+    """The recogniser's probabilities with the fit's odds for its family; within the family the evidence splits them."""
+    share = _family_share(seen, odds, family)
     laws = {name: _with_prior(name, evidence) for name in evidence if name != "unknown"}
     best = max(laws.values())
     inside = {name: math.exp(value - best) for name, value in laws.items()}
@@ -281,7 +292,7 @@ def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: 
             probabilities[members[0]] = value
     known = {name: p for name, p in probabilities.items() if name != "unknown"}
     winner = max(known, key=lambda name: known[name])
-    accepted = share[family] > 0.5
+    accepted = share[family] > ACCEPTED
     return Pattern(name=winner if accepted else None, probability=share[family] if accepted else 1.0 - share[family], probabilities=probabilities)
 
 

@@ -420,9 +420,7 @@ def _tried_as_streaks(
     return _replace(samples, at[clear], streaked, clear), float(np.clip(exposure, *STREAK_START))
 
 
-def _late_streaks(
-    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, streak: Floats, exposure: float, planes: tuple[int, ...]
-) -> Samples:
+def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, streak: Floats, exposure: float, planes: tuple[int, ...]) -> Samples:
     """Fast samples of a path that shows streaks which were fitted as discs, fitted again as ``streak`` (n, 2) tells; these, where as good."""
     usual = np.full(len(rows), np.median(samples.radius_px[good]))
     plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*streak.T) / exposure, usual))
