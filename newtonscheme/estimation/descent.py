@@ -27,6 +27,11 @@ LEAST_EFFECT = 1e-6
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e12
 
 
+def both_ways(theta: Floats, h: Floats) -> Floats:
+    """Sets (2 m + 1, m) for central differences at ``theta`` (m,): itself, each number moved up by its step ``h`` (m,), each moved down."""
+    return np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)])
+
+
 @dataclass(frozen=True, slots=True)
 class Residuals:
     """What is made small: half the sum of squares of ``rows``, which takes B sets of m numbers (B, m) to (B, r) finite residuals in sigmas.
@@ -48,7 +53,7 @@ class Residuals:
         """Rows (r,) at ``theta`` (m,) and their Jacobian (r, m), all perturbed sets evaluated at once; ``central`` where the bounds leave room."""
         h, m = self.steps(theta), len(theta)
         if central and np.all(theta + h <= self.upper) and np.all(theta - h >= self.lower):
-            rows = self.rows(np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)]))
+            rows = self.rows(both_ways(theta, h))
             return rows[0], ((rows[1 : m + 1] - rows[m + 1 :]) / (2 * h[:, None])).T
         inside = np.where(theta + h <= self.upper, h, -h)
         rows = self.rows(np.concatenate([theta[None], theta + np.diag(inside)]))

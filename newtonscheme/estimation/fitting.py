@@ -14,7 +14,7 @@ import numpy as np
 
 from ..physics.models import FORCE_MODELS
 from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
-from .descent import Residuals, descend
+from .descent import Residuals, both_ways, descend
 from .parameters import (
     NORMAL_LOG,
     Known,
@@ -391,7 +391,7 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
 def perturb(problem: Problem, theta: Floats) -> tuple[Floats, Floats]:
     """Coordinates (2 m + 1, m) for central differences at ``theta`` (m,): itself, each moved up, each moved down; and the steps (m,)."""
     h = _steps(problem, theta)
-    return np.concatenate([theta[None], theta + np.diag(h), theta - np.diag(h)]), h
+    return both_ways(theta, h), h
 
 
 def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:

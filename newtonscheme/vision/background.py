@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ..types import Bools, Bytes, Floats
 
 Singles = NDArray[np.float32]
+NEUTRAL = 128.0
+"""Code value of no colour in a chroma plane."""
 
 SAMPLE_FRAMES = 32
 """Frames that a background is estimated from: a mode over fewer is noisy, over more it only costs time."""

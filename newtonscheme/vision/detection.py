@@ -17,10 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Bytes, Floats, Ints
-from .background import Background, Singles, foreground, smooth
+from .background import NEUTRAL, Background, Singles, foreground, smooth
 
-GREY = 128.0
-"""Of a chroma plane: no colour."""
 MIN_AREA = 4
 """Detection pixels: below this a region is noise that passed the threshold."""
 MAX_REGIONS = 24
@@ -145,7 +143,7 @@ def _cut_region(
         rows, columns = np.minimum(rows // 2, chroma.shape[0] - 1), np.minimum(columns // 2, chroma.shape[1] - 1)
         departures.append(_departure(chroma, background.chroma, rows, columns))
         coloured = background.chroma[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(axis=(0, 1))
-        behind = (coloured - GREY) / max(bright, 1.0)
+        behind = (coloured - NEUTRAL) / max(bright, 1.0)
     shift = (stride - 1) // 2
     return _Region(np.ascontiguousarray(mask[::thin, ::thin]), np.dstack(departures), behind, (x * stride + shift, y * stride + shift), thin * stride)
 

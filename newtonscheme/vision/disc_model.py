@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import Bools, Floats, Ints
-from .background import Singles
+from .background import NEUTRAL, Singles
 
 BAND_PX, BAND_RADII = 3.0, 0.06
 """Half width of the band of pixels along the edge that decide about centre and radius."""
@@ -28,8 +28,8 @@ COLOUR_STEP = 2
 """Pixels of brightness for one of colour each way (4:2:0)."""
 BLACK, LEAST_LIGHT = 16.0, 4.0
 """Code value of black in video, and the least brightness above it at which the curve is still a root: every camera's is straight in the dark."""
-NEUTRAL, COLOUR_GAIN = 128.0, (1.0, 1.77, 1.46)
-"""Code value of no colour; how much blue and red (by plane) depart from brightness for each step of theirs: ITU-R BT.601 and BT.709, halfway."""
+COLOUR_GAIN = (1.0, 1.77, 1.46)
+"""How much blue and red (by plane) depart from brightness for each step of theirs: ITU-R BT.601 and BT.709, halfway."""
 LOGISTIC_SLOPE = 1.702
 """The logistic function of 1.702 x is within 0.01 of the normal distribution function of x."""
 LEAST_NODES, MOST_NODES, NODES_PER_RADIUS = 5, 21, 2.5
@@ -114,10 +114,8 @@ class Plane:
         du, dv = place[None, None, :] - t[:, 0], place[None, :, None] - t[:, 1]
         streak: Floats | Singles = np.zeros((n, 1, 1), np.float32)
         if is_streaked(theta):
-            a, b = t[:, 9], t[:, 10]
-            streak = np.hypot(a, b)
-            along = np.clip((du * a + dv * b) / np.maximum(streak**2, np.float32(1e-6)), -0.5, 0.5)
-            du, dv = du - along * a, dv - along * b
+            streak = np.hypot(t[:, 9], t[:, 10])
+            du, dv = from_middle_line(du, dv, t[:, 9], t[:, 10])
         radius = np.exp(t[:, 2])
         depth = radius - np.sqrt(du * du + dv * dv)
         band = np.float32(BAND_PX) + np.float32(BAND_RADII) * radius
@@ -156,6 +154,12 @@ def first_number(plane: int, streaked: bool) -> int:
 def is_streaked(theta: Floats) -> bool:
     """Whether a streak is among the numbers: two besides the disc's three and each plane's own."""
     return (theta.shape[1] - SHARED) % OWN_NUMBERS > 0
+
+
+def from_middle_line(u: Singles, v: Singles, a: Singles, b: Singles) -> tuple[Singles, Singles]:
+    """Offsets of pixels from the nearest point of the middle line of a streak (a, b), from those from its centre."""
+    along: Singles = np.clip((u * a + v * b) / np.maximum(a * a + b * b, np.float32(1e-6)), -0.5, 0.5)
+    return u - along * a, v - along * b
 
 
 @dataclass(slots=True)

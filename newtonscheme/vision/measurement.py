@@ -113,7 +113,7 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, planes)
     samples = _retried(stretch, rows, samples, good, place, size, planes)
     if exposure is not None:
-        samples = _late_streaks(stretch, rows, samples, good, exposure * motion, exposure, planes)
+        samples = _late_streaks(stretch, rows, samples, good, motion, exposure, planes)
     samples = _without_strays(stretch, rows, samples, good, planes)
     samples = _of_one_size(stretch, rows, samples, good, planes)
     if good.any():
@@ -138,31 +138,26 @@ def _with_rest(
     planes: tuple[int, ...],
 ) -> tuple[Samples, Bools]:  # fmt: skip
     """The samples, with those that were not tried fitted from what the tried ones tell where these agree, else from far away."""
-    told = _expectation(rows, samples, good, place)
-    if told is None:
-        fitted = _fit(stretch, rows[rest], place[rest], size[rest], planes, None)
-        known = _believable(fitted, place[rest], size[rest], stretch.stride)
-        return _replace(samples, rest, fitted, np.ones(len(rest), bool)), _marked(good, rest, known)
-    speed = np.hypot(*motion[rest].T)
-    fast = _fast(speed, told.radius_px[rest]) if exposure is not None else np.zeros(len(rest), bool)
-    samples, good = samples, good.copy()
-    for some, streaked in ((rest[fast], True), (rest[~fast], False)):
-        if not len(some):
-            continue
-        streak = (exposure or 0.0) * motion[some] if streaked else None
-        fitted = _fit(
-            stretch, rows[some], place[some] + told.shift_px, told.radius_px[some], planes, streak, np.full(len(some), told.softness_px),
-            within_px=told.within_px,
-        )  # fmt: skip
-        fine = _believable(fitted, place[some] + told.shift_px, told.radius_px[some], stretch.stride)
-        fine &= (fitted.explained > told.explained - EXPLAINED_TOLERANCE) & (fitted.fitted | (not streaked))
-        fine &= np.abs(np.log(np.maximum(fitted.radius_px, 1e-3) / told.radius_px[some])) < 2 * SURE_LOG_RADIUS
-        samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
+    good, told = good.copy(), _expectation(rows, samples, good, place)
+    if told is not None:
+        fast = _fast(np.hypot(*motion[rest].T), told.radius_px[rest]) & (exposure is not None)
+        for some, streaked in ((rest[fast], True), (rest[~fast], False)):
+            if not len(some):
+                continue
+            streak = (exposure or 0.0) * motion[some] if streaked else None
+            fitted = _fit(
+                stretch, rows[some], place[some] + told.shift_px, told.radius_px[some], planes, streak, np.full(len(some), told.softness_px),
+                within_px=told.within_px,
+            )  # fmt: skip
+            fine = _believable(fitted, place[some] + told.shift_px, told.radius_px[some], stretch.stride)
+            fine &= (fitted.explained > told.explained - EXPLAINED_TOLERANCE) & (fitted.fitted | (not streaked))
+            fine &= np.abs(np.log(np.maximum(fitted.radius_px, 1e-3) / told.radius_px[some])) < 2 * SURE_LOG_RADIUS
+            samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
     late = rest[~good[rest]]
     if len(late):
         fitted = _fit(stretch, rows[late], place[late], size[late], planes, None)
-        known = _believable(fitted, place[late], size[late], stretch.stride)
-        samples, good = _replace(samples, late, fitted, np.ones(len(late), bool)), _marked(good, late, known)
+        samples = _replace(samples, late, fitted, np.ones(len(late), bool))
+        good[late] = _believable(fitted, place[late], size[late], stretch.stride)
     return samples, good
 
 
@@ -195,13 +190,6 @@ def _expectation(rows: Ints, samples: Samples, good: Bools, place: Floats) -> _E
         shift_px=usual,
         within_px=SURE_REACH * float(np.percentile(np.hypot(*(shift - usual).T), 80)),
     )
-
-
-def _marked(good: Bools, at: Ints, known: Bools) -> Bools:
-    """``good`` with some of its values replaced."""
-    out = good.copy()
-    out[at] = known
-    return out
 
 
 def _retried(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, place: Floats, size: Floats, planes: tuple[int, ...]) -> Samples:
@@ -412,24 +400,28 @@ def _tried_as_streaks(
     at, speed = fine[fast], speed[fast]
     share = np.clip(length[at] / speed, *STREAK_START)
     streaked = _streaked(stretch, rows, samples, good, at, share[:, None] * motion[at], planes)
-    better = _believable(streaked, samples.centre_px[at], samples.radius_px[at], stretch.stride)
-    clear = streaked.fitted & better & (streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE)
+    clear = _clear(streaked, samples, at, samples.radius_px[at], stretch.stride)
     if clear.mean() < STREAK_SHARE or not _blurred(streaked):
         return samples, None
     exposure = float(np.median(np.hypot(*streaked.streak_px[clear].T) / speed[clear]))
     return _replace(samples, at[clear], streaked, clear), float(np.clip(exposure, *STREAK_START))
 
 
-def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, streak: Floats, exposure: float, planes: tuple[int, ...]) -> Samples:
-    """Fast samples of a path that shows streaks which were fitted as discs, fitted again as ``streak`` (n, 2) tells; these, where as good."""
+def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, exposure: float, planes: tuple[int, ...]) -> Samples:
+    """Fast samples of a path that shows streaks which were fitted as discs, fitted again as streaks of its exposure; these, where as good."""
     usual = np.full(len(rows), np.median(samples.radius_px[good]))
-    plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*streak.T) / exposure, usual))
+    plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*motion.T), usual))
     if not len(plain):
         return samples
-    streaked = _streaked(stretch, rows, samples, good, plain, streak[plain], planes)
-    better = _believable(streaked, samples.centre_px[plain], usual[plain], stretch.stride) & streaked.fitted
-    better &= streaked.explained >= samples.explained[plain] - EXPLAINED_TOLERANCE
-    return _replace(samples, plain[better], streaked, better)
+    streaked = _streaked(stretch, rows, samples, good, plain, exposure * motion[plain], planes)
+    clear = _clear(streaked, samples, plain, usual[plain], stretch.stride)
+    return _replace(samples, plain[clear], streaked, clear)
+
+
+def _clear(streaked: Samples, samples: Samples, at: Ints, radius: Floats, stride: int) -> Bools:
+    """Which of the streaks fitted to samples ``at`` are clear, and explain no less than the discs did."""
+    as_good = streaked.explained >= samples.explained[at] - EXPLAINED_TOLERANCE
+    return streaked.fitted & as_good & _believable(streaked, samples.centre_px[at], radius, stride)
 
 
 def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, planes: tuple[int, ...]) -> Samples:

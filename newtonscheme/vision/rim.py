@@ -10,7 +10,7 @@ import numpy as np
 
 from ..types import Bools, Floats, Ints
 from .background import Singles
-from .disc_model import Pixels, is_streaked
+from .disc_model import Pixels, from_middle_line, is_streaked
 
 SECTOR_PX, LEAST_SECTORS, MOST_SECTORS = 3.0, 6, 24
 """Length of rim in one sector, and how many there may be."""
@@ -49,9 +49,7 @@ def _depths(theta: Floats, pixels: Pixels) -> tuple[Singles, Singles]:
     t = theta.astype(np.float32)[:, :, None]
     u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
     if is_streaked(theta):
-        a, b = t[:, 9], t[:, 10]
-        along = np.clip((u * a + v * b) / np.maximum(a * a + b * b, np.float32(1e-6)), -0.5, 0.5)
-        u, v = u - along * a, v - along * b
+        u, v = from_middle_line(u, v, t[:, 9], t[:, 10])
     return np.exp(t[:, 2]) - np.hypot(u, v), np.arctan2(v, u)
 
 
