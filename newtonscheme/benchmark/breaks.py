@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,11 @@ from .suites import describe_scene
 
 Path = Callable[[Floats], Floats]
 
-KINDS: Mapping[str, tuple[str, ...]] = {
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "free_fall": ("none", "contact", "cut"),
     "pendulum": ("none", "contact", "cut", "release", "slack"),
     "curving_ball": ("none", "contact", "cut"),
-}
+})  # fmt: skip
 """What can befall each pattern; "none" counts the false alarms of motions that go on."""
 TESTS = ("sample by sample", "charges", "jump")
 """Two of three samples out of line; the balance of the Noether charges; a jump among the innovations."""

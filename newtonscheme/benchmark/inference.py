@@ -108,7 +108,7 @@ class Task:
     seed: int = 0
 
 
-ALARMS = dict(zip(TESTS, (1.0, CHARGE_ALARM, JUMP_ALARM), strict=True))
+ALARMS: Mapping[str, float] = MappingProxyType(dict(zip(TESTS, (1.0, CHARGE_ALARM, JUMP_ALARM), strict=True)))
 """The evidence at which each test of a break rings."""
 
 Found = Judged | Refused | Watched | None

@@ -19,7 +19,7 @@ from ..types import Bools, Fit, Floats, Track
 from .breaks import OUT_OF_LINE, STUDENT_DOF, WINDOW, Samples, Window, charge_evidence, clutter_odds, condition, jump_evidence, outlier_relief, whiten
 from .fitting import restate
 from .forecasting import BAND_STEP_SIGMAS, discrepancy_sigma, sensitivity
-from .parameters import Known, Problem, predict_image, see, unpack
+from .parameters import Known, Problem, coordinates_by_px, predict_image, unpack
 
 FALSE_ALARM = 1e-4
 """Chance that a sample of a motion that goes on rings an alarm, in either test; and that one by itself is out of line."""
@@ -31,8 +31,6 @@ DOUBTED = 0.3
 LAW_SHARE = 0.001
 """Of the extent: how far a law with constant coefficients leaves a true flight within as much time again as it was followed. Coefficients of
 drag and lift change with the speed by a tenth of themselves in flight."""
-LEAST_SEEN = 0.05
-"""Share of the best seen direction below which a coordinate (depth) is not read off one sample."""
 OUT, OUT_OF = 2, 3
 """Where samples are judged one by one, a pattern ends with so many out of line among so many: one alone is an outlier."""
 
@@ -122,7 +120,7 @@ def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
     )  # fmt: skip
     if monitor.charges:
         gradient = _charges_by_step(problem, fit, float(sample.t[-1] - fit.track.t[0]), seen.step)
-        innovation = innovation if gradient is None else _with_charges(innovation, window, relief, gradient)
+        innovation = _with_charges(innovation, window, relief, gradient) if np.all(np.isfinite(gradient)) else innovation
     after = replace(monitor, recent=recent)
     return (_take_in(after) if len(recent.t) > WINDOW else after), innovation
 
@@ -210,21 +208,16 @@ def clock_jitter(fit: Fit) -> float:
     return math.sqrt(max(excess, 0.0))
 
 
-def _charges_by_step(problem: Problem, fit: Fit, since: float, interval: float) -> Floats | None:
+def _charges_by_step(problem: Problem, fit: Fit, since: float, interval: float) -> Floats:
     """(c, 4) how the Noether charges change with place (px) and velocity (px/interval) in the picture, at one time after the track's start.
 
-    None where the law cannot be integrated so far, or not be seen there.
+    NaN where the law cannot be integrated so far, or not be seen there.
     """
     model = problem.model
     p = {name: float(value[0]) for name, value in unpack(problem, fit.estimate[None]).items()}
     state = solve_many(model, {name: np.array([value]) for name, value in p.items()}, np.array([since]))[0]
     half = state.shape[1] // 2
-    size = 1e-4 * max(float(np.max(np.abs(state[0, :half]))), 1e-2)
-    moved = np.concatenate([state, state + size * np.eye(half, 2 * half)])
-    image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, model.position(moved, p)[None])
-    if not np.all(np.isfinite(image[..., :2])):
-        return None
-    inverse = np.linalg.pinv(((image[0, 1:, :2] - image[0, 0, :2]) / size).T, rcond=LEAST_SEEN)
+    inverse = coordinates_by_px(problem, p, state, 1e-4 * max(float(np.max(np.abs(state[0, :half]))), 1e-2))[0]
     gradients = [charge_gradient(model, symmetry, np.array([since]), state, p)[0] for symmetry in model.symmetries]
     return np.array([np.concatenate([g[:half] @ inverse, g[half:] @ inverse / interval]) for g in gradients])
 

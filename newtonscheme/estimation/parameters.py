@@ -43,6 +43,8 @@ CLEAR_APPROACH = 0.25
 fast as the law's speeds are in any direction."""
 OUT_OF_PLANE_FLOOR = 0.3
 """m/s: what a hand adds to a drop."""
+LEAST_SEEN = 0.05
+"""Share of the best seen direction below which a coordinate (depth) is not read off the picture."""
 NORMAL_LOG = 0.5 * math.log(2.0 * math.pi)
 SPHERE = math.pi / 6.0
 
@@ -246,6 +248,21 @@ def see(problem: Problem, q: Mapping[str, Floats], position: Floats) -> tuple[Fl
         centre, scale = project(problem.camera, position, (q["anchor_u_px"], q["anchor_v_px"]), q["px_per_m"], q["pitch"], q["roll"], q["focal_px"])
         radius = 0.5 * q["diameter"] * scale + q["radius_bias_px"]
         return np.concatenate([centre, radius[..., None]], axis=-1), scale
+
+
+def coordinates_by_px(problem: Problem, p: Mapping[str, float], states: Floats, step: float) -> Floats:
+    """(n, k/2, 2) change of the generalised coordinates of states (n, k) with their place in the picture, px: the least that moves it so.
+
+    ``p`` holds one value of each number, ``step`` is by how much a coordinate is moved to see where it leads. NaN where nothing finite is seen.
+    """
+    half = states.shape[1] // 2
+    moved = np.concatenate([states[None], states + step * np.eye(half, 2 * half)[:, None]])
+    places = np.stack([problem.model.position(each, p) for each in moved])
+    image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, places)
+    slopes = np.moveaxis((image[1:, :, :2] - image[0, :, :2]) / step, 0, -1)
+    if not np.all(np.isfinite(slopes)):
+        return np.full((len(states), half, 2), np.nan)
+    return np.asarray(np.linalg.pinv(slopes, rcond=LEAST_SEEN))
 
 
 def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:

@@ -17,7 +17,7 @@ from ..physics.models import FORCE_MODELS
 from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Track, Verdict
 from .fitting import restate
-from .parameters import Known, Problem, predict_image, unpack
+from .parameters import Known, Problem, coordinates_by_px, unpack
 from .segmentation import extent_px, placing_error_px
 
 MIN_STABLE_SAMPLES = 6
@@ -201,20 +201,8 @@ def _measured_shift(problem: Problem, fit: Fit, p: dict[str, float], states: Flo
 def _generalised_residuals(problem: Problem, fit: Fit, p: dict[str, float], states: Floats) -> tuple[Floats, Floats]:
     """Pixel residuals as residuals of the generalised coordinates (n, k/2), least norm, and one sigma for each coordinate (k/2,)."""
     half = states.shape[1] // 2
-    model = problem.model
-    base, _ = predict_image(problem, fit.estimate[None])
-    q = {name: np.full((1, 1), value) for name, value in p.items()}
-    from .parameters import see
-
     step = 1e-4 * max(float(np.max(np.ptp(states[:, :half], axis=0))), 1e-3)
-    columns = []
-    for i in range(half):
-        moved = states.copy()
-        moved[:, i] += step
-        image, _ = see(problem, q, model.position(moved, p)[None])
-        columns.append((image[0, :, :2] - base[0, :, :2]) / step)
-    jacobian = np.stack(columns, axis=-1)
-    inverse = np.linalg.pinv(jacobian, rcond=0.05)
+    inverse = coordinates_by_px(problem, p, states, step)
     noise = fit.noise.scale * float(np.median(fit.track.sigma_px)) * math.sqrt((1 + fit.noise.correlation) / (1 - fit.noise.correlation))
     sigma = noise * np.sqrt(np.median(np.sum(inverse**2, axis=2), axis=0))
     return np.einsum("nij,nj->ni", inverse, _tame_residuals(fit)), sigma
