@@ -285,7 +285,7 @@ class VideoReader:
             flags.add(INTERLACED)
         if picture.is_corrupt or (number is not None and damaged[number]):
             flags.add(CORRUPT)
-        elif number is not None and damaged[self._last_key(number) : number].any():
+        elif number is not None and damaged[:number].any() and damaged[self._last_key(number) : number].any():
             flags.add(SUSPECT)
         return frozenset(flags)
 
