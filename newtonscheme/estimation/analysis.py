@@ -41,8 +41,12 @@ WHOLE, PLACES_TRIED = 0.8, 10.0
 """A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
 ACCEPTED = 0.5
 """Share of the probability from which a family is the word on a stretch: more than everything else together."""
-LARGEST_LOG_ODDS = 5.0
-"""The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it."""
+LARGEST_LOG_ODDS, LARGEST_OF_PART = 5.0, 1.0
+"""The fit may overrule the recogniser by odds of 150 to 1 and no more: what it is sure to be unknown stays so, however well a law fits it. A part
+of a path was grown to where a law fits best, so its fit tells little that the recogniser does not: 3 to 1."""
+LEAST_PERIODS, ENOUGH_PERIODS = 0.5, 2.0
+"""Periods that a swing must show where the path goes on as another motion: less than a swing to the other side is an arc like any other; one that
+came back twice as the law says was a swing, however it ended."""
 MOST_PERIODS = 8.0
 """Swings in a stretch that the recogniser is shown at once: those it was trained on have up to ten."""
 SIMPLER = 1.5
@@ -163,10 +167,10 @@ def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -
     return tuple(Belief(belief.fit, belief.probability / total) for belief in kept) if total > 0 else (Belief(fit, 1.0),)
 
 
-def _shows_a_period(fit: Fit) -> bool:
-    """Whether the stretch covers a whole period of what it was fitted as: such a law has shown itself, whatever comes after."""
+def _periods_shown(fit: Fit) -> float | None:
+    """How many periods of what it was fitted as the stretch covers; None for a law that has none."""
     period = fit.parameters.get("period")
-    return period is not None and float(fit.track.t[-1] - fit.track.t[0]) > period.value
+    return None if period is None else float(fit.track.t[-1] - fit.track.t[0]) / period.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,24 +219,29 @@ def _judge(
         reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
         return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
     share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
-    all_odds = {n: log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if share < WHOLE else 0.0) for n, fit in fits.items()}
+    part = share < WHOLE
+    all_odds = {n: log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if part else 0.0) for n, fit in fits.items()}
+    worth = {n: _worth_of(odds, part) for n, odds in all_odds.items()}
     seen = {n: _recognise_within_reach(recogniser, rows, fit) for n, fit in fits.items()}
     # Objects tell laws of a family apart; where none of them is accepted, whatever the object is, there is nothing to tell apart.
-    open_question = len(fits) > 1 and (forced or any(_family_share(seen[n], all_odds[n], family)[family] > ACCEPTED for n in fits))
+    open_question = len(fits) > 1 and (forced or any(_family_share(seen[n], worth[n], family)[family] > ACCEPTED for n in fits))
     weighed = {n: _weigh_bodies(fit, bodies, around.camera, knowledge) for n, fit in fits.items()} if open_question else {}
     evidence = {n: weighed[n].log_evidence if n in weighed else fit.evidence for n, fit in fits.items()}
     name = max(evidence, key=lambda n: _with_prior(n, evidence))
     fit = fits[name]
-    verdict, reasons, charges, misfit = assess_fit(fit, around.known)
-    odds = all_odds[name]
-    if share < WHOLE and not _shows_a_period(fit) and leaves_smoothly(track, stretch, local_noise(track)):
+    verdict, reasons, charges, misfit = assess_fit(fit, around.known, part=part)
+    odds, shown = all_odds[name], _periods_shown(fit)
+    if part and shown is not None and shown < LEAST_PERIODS:
+        verdict, reasons = "broken", (*reasons, f"{shown:.2f} of a period and then another motion: any arc that bends looks like that")
+    elif part and (shown is None or shown < ENOUGH_PERIODS) and leaves_smoothly(track, stretch, local_noise(track)):
         verdict, reasons = "broken", (*reasons, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
-    word = _combine(seen[name], evidence, odds, family)
-    if word.name is None and not forced and verdict == "stable":
+    word = _combine(seen[name], evidence, worth[name], family)
+    doubted = word.name is None or (part and odds < LEAST_LOG_ODDS)
+    if doubted and not forced and verdict == "stable":
         verdict = "broken"
         reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
-    elif (word.name is None and forced) or word.name is not None:
+    elif forced or word.name is not None:
         word = replace(word, name=name)
     return _Judged(
         free_fit=widen(fit, misfit), stretch=stretch, verdict=verdict, reasons=reasons, charges=charges, word=word, evidence=evidence,
@@ -267,18 +276,23 @@ def _with_prior(name: str, evidence: Mapping[str, float]) -> float:
     return evidence[name] - SIMPLER * [n for n in PATTERNS if n in evidence].index(name)
 
 
-def _family_share(seen: Pattern, odds: float, family: str) -> dict[str, float]:
-    """The recogniser's probability of each label, with the fit's odds for its family."""
+def _worth_of(odds: float, part: bool) -> float:
+    """What the fit's log odds may add to the recogniser's."""
+    return max(-LARGEST_LOG_ODDS, min(odds - LEAST_LOG_ODDS, LARGEST_OF_PART if part else LARGEST_LOG_ODDS))
+
+
+def _family_share(seen: Pattern, worth: float, family: str) -> dict[str, float]:
+    """The recogniser's probability of each label, with what the fit adds for its family."""
     weights = {label: math.log(max(p, 1e-6)) for label, p in seen.probabilities.items()}
-    weights[family] = weights.get(family, math.log(1e-6)) + max(-LARGEST_LOG_ODDS, min(odds - LEAST_LOG_ODDS, LARGEST_LOG_ODDS))
+    weights[family] = weights.get(family, math.log(1e-6)) + worth
     top = max(weights.values())
     total = sum(math.exp(w - top) for w in weights.values())
     return {label: math.exp(w - top) / total for label, w in weights.items()}
 
 
-def _combine(seen: Pattern, evidence: Mapping[str, float], odds: float, family: str) -> Pattern:
-    """The recogniser's probabilities with the fit's odds for its family; within the family the evidence splits them."""
-    share = _family_share(seen, odds, family)
+def _combine(seen: Pattern, evidence: Mapping[str, float], worth: float, family: str) -> Pattern:
+    """The recogniser's probabilities with what the fit adds for its family; within the family the evidence splits them."""
+    share = _family_share(seen, worth, family)
     laws = {name: _with_prior(name, evidence) for name in evidence if name != "unknown"}
     best = max(laws.values())
     inside = {name: math.exp(value - best) for name, value in laws.items()}

@@ -28,7 +28,8 @@ LONGEST_TRIMMED = 24
 NOISE_TOLERANCE = 2.5
 """A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
 EXTENT_TOLERANCE = 0.005
-"""A fit may leave this share of the motion's extent: lens distortion and rolling shutter of ordinary cameras reach half a per cent."""
+"""A fit may leave this share of the extent of a motion that fills the picture: lens distortion and rolling shutter of ordinary cameras reach half
+a per cent. What is left of a bend falls with the square of the extent, so a smaller motion is allowed a smaller share."""
 BODY_TOLERANCE, MOST_OF_EXTENT = 0.05, 0.02
 """And this share of the body's radius (patterned, shaded or turning bodies are placed no better), up to 2 % of the extent."""
 END_SHARE, MIN_OUTSIDE = 0.15, 3
@@ -253,10 +254,17 @@ def misfit_ratio(fit: Fit, floor: Floats) -> float:
         return np.inf
     square = 0.5 * np.sum(fit.residuals[:, :2] ** 2, axis=1)
     typical = float(np.sqrt(np.median(square) / 0.69))
-    extent = extent_px(fit.track)
-    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), EXTENT_TOLERANCE * extent, placing_error_px(fit.track))
+    allowed = max(NOISE_TOLERANCE * float(np.median(floor)), lens_error_px(fit), placing_error_px(fit.track))
     most = float(np.sqrt(np.mean(np.sort(square)[: max(1, int(0.9 * len(square)))])))
     return max(typical, most / 1.5) / allowed
+
+
+def lens_error_px(fit: Fit) -> float:
+    """px: what an ordinary lens does to a motion of this extent that no pose of the camera takes up."""
+    extent = extent_px(fit.track)
+    picture = 2.0 * max(fit.camera.principal_px)
+    filled = min(extent / picture, 1.0) if fit.camera.kind == "pinhole" and picture > 0 else 1.0
+    return EXTENT_TOLERANCE * filled * extent
 
 
 def placing_error_px(track: Track) -> float:

@@ -22,8 +22,9 @@ from .segmentation import extent_px, placing_error_px
 
 MIN_STABLE_SAMPLES = 6
 """Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
-STABLE_MISFIT, BROKEN_MISFIT = 0.01, 0.03
-"""Unexplained smooth misfit over the motion's extent: ordinary lenses leave under 1 %; at 3 % the law is another one."""
+STABLE_MISFIT, STABLE_MISFIT_OF_PART, BROKEN_MISFIT = 0.01, 0.005, 0.03
+"""Unexplained smooth misfit over the motion's extent: ordinary lenses leave under 1 %; at 3 % the law is another one. A part of a path was
+chosen among many as the one that fits, and must fit better."""
 SIGNIFICANT_MISFIT = 4.0
 """Sigmas that a smooth misfit must have before it counts at all."""
 BLOCKS = 16
@@ -44,10 +45,17 @@ DOUBTED_WEIGHT, MOST_DOUBTED = 0.3, 0.2
 """A fit that sets aside a fifth of its samples has chosen the samples that suit it."""
 GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
 """A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
+PLUMB_SLANT = 0.35
+"""Sine of 20 degrees: a line leans by less where a plumb line is seen by a camera that is rolled, or pitched and off to the side."""
+STRAIGHT, BENT_SIGMAS = 0.002, 3.0
+"""Second Legendre coefficient of a line seen through an ordinary lens, in shares of its length; and its sigmas that show a bend."""
 
 
-def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[Charge, ...], float]:
-    """The verdict on one fitted stretch with its reasons, its charges, and the misfit (px) that its noise does not explain."""
+def assess_fit(fit: Fit, known: Known, *, part: bool = False) -> tuple[Verdict, tuple[str, ...], tuple[Charge, ...], float]:
+    """The verdict on one fitted stretch with its reasons, its charges, and the misfit (px) that its noise does not explain.
+
+    ``part``: the stretch was found as a part of a longer path.
+    """
     charges = balance_charges(fit, known)
     if len(fit.track) < MIN_STABLE_SAMPLES:
         return "too_short", (f"{len(fit.track)} samples; {MIN_STABLE_SAMPLES} are the fewest whose residuals say anything",), charges, 0.0
@@ -55,7 +63,7 @@ def assess_fit(fit: Fit, known: Known) -> tuple[Verdict, tuple[str, ...], tuple[
     share = misfit / max(extent_px(fit.track), 1e-9)
     reasons: list[str] = []
     verdict: Verdict = "stable"
-    if sigmas > SIGNIFICANT_MISFIT and share > STABLE_MISFIT and misfit > placing_error_px(fit.track):
+    if sigmas > SIGNIFICANT_MISFIT and share > (STABLE_MISFIT_OF_PART if part else STABLE_MISFIT) and misfit > placing_error_px(fit.track):
         verdict = "broken" if share > BROKEN_MISFIT else "drifting"
         reasons.append(f"the fit leaves a smooth misfit of {misfit:.2g} px, {100 * share:.1f} % of the motion")
     for charge in charges:
@@ -163,7 +171,25 @@ def _find_weakness(fit: Fit) -> str:
         sigma = math.sqrt(float(fit.covariance[i, i]))
         if sigma > SCALE_LOG_SIGMA:
             return f"no gravity is seen: the path hardly bends, so its scale is known to a factor of {math.exp(sigma):.1f} only"
+    if FORCE_MODELS[fit.pattern].family == "free_flight" and _is_slanted_line(fit.track):
+        return "no gravity is seen: the path is a straight line that is not upright"
     return ""
+
+
+def _is_slanted_line(track: Track) -> bool:
+    """Whether a path is as straight as an ordinary lens shows a line, and leans as no plumb line does in an ordinary camera's picture.
+
+    Lift and gravity could balance; then nothing in the path tells either.
+    """
+    centred = track.centre_px - track.centre_px.mean(axis=0)
+    along = np.linalg.svd(centred, full_matrices=False)[2][0]
+    if abs(along[0]) < PLUMB_SLANT:
+        return False
+    across = centred @ np.array([-along[1], along[0]])
+    basis = np.polynomial.legendre.legvander(_unit_time(track), 2)
+    coefficients = np.linalg.lstsq(basis, across, rcond=None)[0]
+    noise = float(np.sqrt(np.sum((across - basis @ coefficients) ** 2) / max(len(across) - 3, 1) * np.linalg.inv(basis.T @ basis)[2, 2]))
+    return abs(float(coefficients[2])) < max(STRAIGHT * extent_px(track), BENT_SIGMAS * noise)
 
 
 def balance_charges(fit: Fit, known: Known) -> tuple[Charge, ...]:

@@ -77,6 +77,41 @@ def test_what_belongs_to_no_pattern_is_refused_in_nine_of_ten_films(recogniser: 
     assert sum(accepted(analysis) for analysis in judged) <= 3
 
 
+def wave_by_hand(seed: int) -> Track:
+    """A ball waved about before the camera, up to 1.5 times a second on either axis: no arc of it is more than it seems."""
+    rng = np.random.default_rng([seed, 7])
+    fps, duration = float(rng.choice([30.0, 60.0])), rng.uniform(1.5, 3.0)
+    t = np.arange(int(duration * fps)) / fps
+    path = np.zeros((len(t), 2))
+    for axis in (0, 1):
+        for rate in np.arange(1, rng.integers(3, 6)) * 0.4 * rng.uniform(0.7, 1.1):
+            path[:, axis] += rng.normal() * np.sin(2 * np.pi * (rate * t + rng.uniform())) / rate
+    path = (path - path.min(axis=0)) / np.ptp(path, axis=0) * (np.array(SIZE) - 120) + 60
+    n, sigma = len(t), rng.uniform(0.05, 0.3)
+    return Track(
+        frame=np.arange(n), t=t, centre_px=path + rng.normal(0, sigma, path.shape), covariance_px=np.tile(sigma**2 * np.eye(2), (n, 1, 1)),
+        radius_px=rng.uniform(6, 20) + rng.normal(0, 0.1, n), radius_sigma_px=np.full(n, 0.15), score=np.ones(n), slow_radius_error_px=0.4,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_arcs_of_a_waving_hand_are_refused_in_nine_of_ten_films(recogniser: Recogniser) -> None:
+    assert sum(accepted(judge(wave_by_hand(seed), recogniser)) for seed in range(30)) <= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_ball_that_slides_along_a_slope_shows_no_gravity(recogniser: Recogniser, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, slope = 60, rng.uniform(0.0, 0.8) * rng.choice([-1, 1])
+    along = np.linspace(60, SIZE[0] - 60, n)
+    path = np.stack([along, 0.5 * SIZE[1] + slope * (along - along.mean()) * 0.5], axis=1) + rng.normal(0, 0.05, (n, 2))
+    track = Track(
+        frame=np.arange(n), t=np.arange(n) / 60.0, centre_px=path, covariance_px=np.tile(0.05**2 * np.eye(2), (n, 1, 1)),
+        radius_px=12 + rng.normal(0, 0.1, n), radius_sigma_px=np.full(n, 0.15), score=np.ones(n), slow_radius_error_px=0.4,
+    )  # fmt: skip
+    assert not accepted(judge(track, recogniser))
+
+
 def count_named(pattern: str, seeds: range, recogniser: Recogniser) -> int:
     named = 0
     for seed in seeds:
