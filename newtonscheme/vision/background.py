@@ -57,6 +57,8 @@ MIN_REGION = 4
 """Detection pixels of the smallest region worth a test."""
 MOST_REGIONS = 500
 """Regions in a picture, of which real scenes have some hundred: more are noise all over, which no painting mends and which takes seconds."""
+SAME_MISFIT = 0.9
+"""A gain is worth having where it leaves less than this share of what an offset alone leaves."""
 TRIM_SIGMAS = 2.5
 """Cut of the trimmed fit of gain and offset: what moves must not count."""
 
@@ -155,8 +157,8 @@ def sort_frames(stack: Bytes) -> Bytes:
 
 def match_brightness(probe: Floats, reference: Floats) -> tuple[float, float, float]:
     """Gain and offset that bring ``reference`` (m,) to ``probe`` (m,), and the share of values that the match leaves unexplained."""
-    keep = np.ones(len(probe), bool)
     gain, offset = 1.0, float(np.median(probe - reference))
+    plain = offset
     for _ in range(3):
         residual = np.abs(probe - gain * reference - offset)
         keep = residual <= max(TRIM_SIGMAS * 1.4826 * float(np.median(residual)), THRESHOLD_FLOOR / 2)
@@ -164,8 +166,16 @@ def match_brightness(probe: Floats, reference: Floats) -> tuple[float, float, fl
         spread = float(np.var(x))
         gain = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1.0 else 1.0
         offset = float(y.mean() - gain * x.mean())
+    # Where most of the picture has one shade, the slope is that of its noise, and what is brighter or darker was left out of it.
+    if _mean_misfit(probe - gain * reference - offset) > SAME_MISFIT * _mean_misfit(probe - reference - plain):
+        gain, offset = 1.0, plain
     unexplained = np.abs(probe - gain * reference - offset) > 3 * THRESHOLD_FLOOR
     return gain, offset, float(unexplained.mean())
+
+
+def _mean_misfit(departure: Floats) -> float:
+    """Mean size of departures, none of which counts for more than what a thing that moved makes of it."""
+    return float(np.minimum(np.abs(departure), 3 * THRESHOLD_FLOOR).mean())
 
 
 def _with_thresholds(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, painted: Bools) -> Background:

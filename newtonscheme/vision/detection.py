@@ -7,6 +7,7 @@ is decided by motion, in `linking`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -91,14 +92,33 @@ def find_candidates(
         mask = _inside(mask, boxes.tolist(), stride)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     boxed = [(cv2.boundingRect(contour), contour) for contour in contours]
-    large = sorted((pair for pair in boxed if pair[0][2] * pair[0][3] >= MIN_AREA), key=lambda pair: -pair[0][2] * pair[0][3])
+    large = [pair for pair in boxed if pair[0][2] * pair[0][3] >= MIN_AREA]
+    if len(large) > MAX_REGIONS:
+        large = _strongest(large, luma, chroma, background)
     found: list[Candidate] = []
-    for (x, y, w, h), contour in large[:MAX_REGIONS]:
+    for (x, y, w, h), contour in large:
         region = _cut_region(np.asarray(contour), (x, y, w, h), luma, chroma, background, stride)
         if region is not None:
             found += _readings(region)
     found.sort(key=lambda c: -c.strength)
     return _without_doubles(found)[:MAX_CANDIDATES]
+
+
+def _strongest(
+    boxed: list[tuple[Sequence[int], Any]], luma: Bytes, chroma: Bytes | None, background: Background
+) -> list[tuple[Sequence[int], Any]]:  # fmt: skip
+    """The regions that may make the strongest candidates: where a still scene flickers they are large and faint, and an object is not."""
+    bright = cv2.absdiff(luma, background.luma)
+    tinted = None if chroma is None or background.chroma is None else cv2.absdiff(chroma, background.chroma)
+
+    def most(pair: tuple[Sequence[int], Any]) -> float:
+        x, y, w, h = pair[0]
+        departure = float(bright[y : y + h, x : x + w].max())
+        if tinted is not None:
+            departure = max(departure, CHROMA_WEIGHT * float(tinted[y // 2 : (y + h + 1) // 2, x // 2 : (x + w + 1) // 2].max(initial=0)))
+        return departure * min(0.5 * math.sqrt(w * h), LARGE_RADIUS)
+
+    return sorted(boxed, key=most, reverse=True)[:MAX_REGIONS]
 
 
 @dataclass(frozen=True, slots=True)

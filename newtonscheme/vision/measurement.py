@@ -72,6 +72,8 @@ PROMISING_SHARE = 0.15
 """Share of the trial samples with a believable disc below which a path has none: a hand, a person."""
 SURE_SHARE, SURE_LOG_RADIUS = 0.7, 0.1
 """Share of the trial samples with a believable disc, and the scatter of their radii about their course, from which they tell what it is."""
+WHOLE_EXPLAINED, WHOLE_SAMPLES, WHOLE_SCATTER = 0.9, 5, 0.15
+"""Share explained by discs that candidates may be one side of, how many must agree, and how well on where they are, in radii."""
 SURE_REACH = 1.5
 """Times the typical distance between candidates and discs of the trial samples that another candidate may be off by."""
 LEAST_COVERED = 0.4
@@ -101,6 +103,10 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     planes = _planes(candidates)
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
     tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+    whole = _whole_of_part(tried, place[pick])
+    if whole is not None and not _believable(tried, place[pick], size[pick], stretch.stride).any():
+        place, size = place + whole[0], np.full(len(rows), whole[1])
+        tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
     good[pick] = _believable(tried, place[pick], size[pick], stretch.stride)
     if len(pick) < len(rows) and good[pick].mean() < PROMISING_SHARE:
@@ -120,6 +126,22 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
     return _with_silhouettes(samples, good, place, size, stretch.stride)
+
+
+def _whole_of_part(tried: Samples, place: Floats) -> tuple[Floats, float] | None:
+    """How far from its candidates (2,) a larger object lies that they are one side of, and its radius; None where the discs do not agree on one.
+
+    A ball that is lit from above may differ from the background on its lit side or its shaded side only.
+    """
+    fine = tried.explained > WHOLE_EXPLAINED
+    if fine.mean() < SURE_SHARE or fine.sum() < WHOLE_SAMPLES:
+        return None
+    radius, shift = np.log(tried.radius_px[fine]), tried.centre_px[fine] - place[fine]
+    usual, size = np.median(shift, axis=0), float(np.exp(np.median(radius)))
+    scatter = float(np.median(np.hypot(*(shift - usual).T)))
+    if np.median(np.abs(radius - np.median(radius))) > SURE_LOG_RADIUS or scatter > WHOLE_SCATTER * size:
+        return None
+    return usual, size
 
 
 def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
