@@ -103,13 +103,14 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     planes = _planes(candidates)
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
     tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
-    whole = _whole_of_part(tried, place[pick])
-    if whole is not None and not _believable(tried, place[pick], size[pick], stretch.stride).any():
+    fine = _believable(tried, place[pick], size[pick], stretch.stride)
+    if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
         tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+        fine = _believable(tried, place[pick], size[pick], stretch.stride)
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
-    good[pick] = _believable(tried, place[pick], size[pick], stretch.stride)
-    if len(pick) < len(rows) and good[pick].mean() < PROMISING_SHARE:
+    good[pick] = fine
+    if len(pick) < len(rows) and fine.mean() < PROMISING_SHARE:
         return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
     motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:

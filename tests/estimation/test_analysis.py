@@ -16,7 +16,7 @@ from newtonscheme.estimation.recognition import Recogniser, load_recogniser
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.motions import draw_unknown
 from newtonscheme.synth.scene import Thing, film
-from newtonscheme.types import Options, Track
+from newtonscheme.types import Floats, Options, Track
 
 REFUSED = ("turn_in_circle", "slide_at_constant_speed", "carry_slowly", "carry_shakily", "shake_hand", "stop_and_go", "walk", "diffuse")
 
@@ -77,6 +77,16 @@ def test_what_belongs_to_no_pattern_is_refused_in_nine_of_ten_films(recogniser: 
     assert sum(accepted(analysis) for analysis in judged) <= 3
 
 
+def seen(path: Floats, fps: float, radius: float, sigma: float, rng: np.random.Generator) -> Track:
+    """A track along a path (n, 2) px with white errors of ``sigma`` px."""
+    n = len(path)
+    return Track(
+        frame=np.arange(n), t=np.arange(n) / fps, centre_px=path + rng.normal(0, sigma, path.shape),
+        covariance_px=np.tile(sigma**2 * np.eye(2), (n, 1, 1)), radius_px=radius + rng.normal(0, 0.1, n), radius_sigma_px=np.full(n, 0.15),
+        score=np.ones(n), slow_radius_error_px=0.4,
+    )  # fmt: skip
+
+
 def wave_by_hand(seed: int) -> Track:
     """A ball waved about before the camera, up to 1.5 times a second on either axis: no arc of it is more than it seems."""
     rng = np.random.default_rng([seed, 7])
@@ -87,11 +97,8 @@ def wave_by_hand(seed: int) -> Track:
         for rate in np.arange(1, rng.integers(3, 6)) * 0.4 * rng.uniform(0.7, 1.1):
             path[:, axis] += rng.normal() * np.sin(2 * np.pi * (rate * t + rng.uniform())) / rate
     path = (path - path.min(axis=0)) / np.ptp(path, axis=0) * (np.array(SIZE) - 120) + 60
-    n, sigma = len(t), rng.uniform(0.05, 0.3)
-    return Track(
-        frame=np.arange(n), t=t, centre_px=path + rng.normal(0, sigma, path.shape), covariance_px=np.tile(sigma**2 * np.eye(2), (n, 1, 1)),
-        radius_px=rng.uniform(6, 20) + rng.normal(0, 0.1, n), radius_sigma_px=np.full(n, 0.15), score=np.ones(n), slow_radius_error_px=0.4,
-    )  # fmt: skip
+    sigma = rng.uniform(0.05, 0.3)
+    return seen(path, fps, rng.uniform(6, 20), sigma, rng)
 
 
 @pytest.mark.slow
@@ -104,12 +111,8 @@ def test_a_ball_that_slides_along_a_slope_shows_no_gravity(recogniser: Recognise
     rng = np.random.default_rng(seed)
     n, slope = 60, rng.uniform(0.0, 0.8) * rng.choice([-1, 1])
     along = np.linspace(60, SIZE[0] - 60, n)
-    path = np.stack([along, 0.5 * SIZE[1] + slope * (along - along.mean()) * 0.5], axis=1) + rng.normal(0, 0.05, (n, 2))
-    track = Track(
-        frame=np.arange(n), t=np.arange(n) / 60.0, centre_px=path, covariance_px=np.tile(0.05**2 * np.eye(2), (n, 1, 1)),
-        radius_px=12 + rng.normal(0, 0.1, n), radius_sigma_px=np.full(n, 0.15), score=np.ones(n), slow_radius_error_px=0.4,
-    )  # fmt: skip
-    assert not accepted(judge(track, recogniser))
+    path = np.stack([along, 0.5 * SIZE[1] + slope * (along - along.mean()) * 0.5], axis=1)
+    assert not accepted(judge(seen(path, 60.0, 12.0, 0.05, rng), recogniser))
 
 
 def count_named(pattern: str, seeds: range, recogniser: Recogniser) -> int:
