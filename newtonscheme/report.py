@@ -95,7 +95,7 @@ def csv_rows(report: Report) -> list[tuple[object, ...]]:
     The two kinds fill different columns, so that reading ``u_px`` and ``v_px`` alone gives the track; a forecast sample has no frame.
     """
     track, forecast = report.track, report.forecast
-    columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.sigma_px, report.used.astype(int))
+    columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.total_sigma_px, report.used.astype(int))
     rows: list[tuple[object, ...]] = [(*sample, *[None] * 9) for sample in zip(*columns, strict=True)]
     if forecast is not None:
         band = (forecast.lower_px[:, 0], forecast.upper_px[:, 0], forecast.lower_px[:, 1], forecast.upper_px[:, 1])
@@ -241,7 +241,7 @@ def _track(track: Track) -> dict[str, object]:
         "u_px": _numbers(track.centre_px[:, 0]),
         "v_px": _numbers(track.centre_px[:, 1]),
         "radius_px": _numbers(track.radius_px),
-        "sigma_px": _numbers(track.sigma_px),
+        "sigma_px": _numbers(track.total_sigma_px),
     }
 
 

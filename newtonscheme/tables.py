@@ -51,7 +51,7 @@ def check_format(form: str) -> None:
 
 def _own_table(_: Tracking, track: Track) -> str:
     header = ("frame", "t_s", "u_px", "v_px", "radius_px", "sigma_px", "radius_sigma_px", "score")
-    columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.sigma_px, track.radius_sigma_px, track.score)
+    columns = (track.frame, track.t, *track.centre_px.T, track.radius_px, track.total_sigma_px, track.radius_sigma_px, track.score)
     return delimited((header, *zip(*columns, strict=True)), ",")
 
 

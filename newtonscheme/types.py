@@ -103,12 +103,13 @@ class Appearance:
 class Track:
     """One object's path through the picture; frames in which it was not seen are absent rows.
 
-    ``covariance_px`` (n, 2, 2) is the covariance of the centre in px^2 and ``radius_sigma_px`` the sigma of the apparent radius
-    (NaN radius: not measured). ``score`` in 0..1 says how sure each sample is. ``velocity_px`` (n, 2), px/s, is read off
+    ``covariance_px`` (n, 2, 2) is the covariance in px^2 of the centre's error from sample to sample and ``radius_sigma_px`` the sigma of the
+    apparent radius (NaN radius: not measured). ``score`` in 0..1 says how sure each sample is. ``velocity_px`` (n, 2), px/s, is read off
     motion blur where there is any (NaN rows: none). ``correlation_time`` (s) is that of the centre's error, 0 when it is white;
     ``slow_error`` the size of errors that change over the track's whole length, in the samples' own sigmas: shading, background and coding
-    pull many neighbouring samples the same way; ``slow_radius_error_px`` is that of the radius. ``to_reference`` (n, 3, 3) maps each
-    frame's pixels to the first frame's when the camera moves; None for a static camera.
+    pull many neighbouring samples the same way; ``slow_radius_error_px`` is that of the radius. ``offset_error`` is the size of what is off by
+    the same in all samples, in the same unit: it moves the path and bends nothing. ``to_reference`` (n, 3, 3) maps each frame's pixels to the
+    first frame's when the camera moves; None for a static camera.
     ``smoothness`` ranks tracks: the higher, the more the path looks like one body under steady forces.
     """
 
@@ -123,6 +124,7 @@ class Track:
     correlation_time: float = 0.0
     slow_error: float = 0.0
     slow_radius_error_px: float = 0.0
+    offset_error: float = 0.0
     to_reference: Floats | None = None
     appearance: Appearance | None = None
     smoothness: float = 0.0
@@ -148,8 +150,18 @@ class Track:
 
     @property
     def sigma_px(self) -> Floats:
-        """(n,) one sigma for each sample: the root mean square over the two axes of the centre's sigma."""
+        """(n,) one sigma for each sample: the root mean square over the two axes of the centre's sigma from sample to sample."""
         return np.sqrt(0.5 * np.trace(self.covariance_px, axis1=1, axis2=2))
+
+    @property
+    def total_covariance_px(self) -> Floats:
+        """(n, 2, 2) covariance of all that the centre may be off by, slow errors and offset too."""
+        return self.covariance_px * (1.0 + self.slow_error**2 + self.offset_error**2)
+
+    @property
+    def total_sigma_px(self) -> Floats:
+        """(n,) one sigma for each sample of all that the centre may be off by."""
+        return self.sigma_px * np.sqrt(1.0 + self.slow_error**2 + self.offset_error**2)
 
     def select(self, rows: slice | Bools | Ints) -> Track:
         """The track of the chosen rows, everything else unchanged."""
@@ -165,6 +177,7 @@ class Track:
             correlation_time=self.correlation_time,
             slow_error=self.slow_error,
             slow_radius_error_px=self.slow_radius_error_px,
+            offset_error=self.offset_error,
             to_reference=None if self.to_reference is None else self.to_reference[rows],
             appearance=self.appearance,
             smoothness=self.smoothness,

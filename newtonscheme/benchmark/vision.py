@@ -171,7 +171,7 @@ def find_ours(film: Path) -> list[FoundTrack]:
         found = track(film)
     except NothingTrackable:
         return []
-    return [FoundTrack(frame=each.frame, centre_px=each.centre_px, covariance_px=each.covariance_px) for each in found.tracks]
+    return [FoundTrack(frame=each.frame, centre_px=each.centre_px, covariance_px=each.total_covariance_px) for each in found.tracks]
 
 
 def _make_film(stratum: Stratum, path: Path, rng: np.random.Generator) -> tuple[list[TrueBall], int]:

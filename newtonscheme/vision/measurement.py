@@ -28,6 +28,8 @@ MAX_WINDOW = 112
 """Pixels of a window's side; a larger object is seen through every second (third, ...) pixel."""
 TIGHT = 0.5
 """Detection pixels by which the 3x3 mean widens a region's radius."""
+REGION_LOG_SIGMA = 0.2
+"""How well the region that changed tells a disc's radius: enough to keep it from settling on a highlight, or on the lit side."""
 GOOD_EXPLAINED = 0.6
 """Share of the departure from the background that a believable disc accounts for; a hand's best disc stays below."""
 MAX_SHIFT_RADII = 1.0
@@ -102,11 +104,11 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
     planes = _planes(candidates)
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+    tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
     fine = _believable(tried, place[pick], size[pick], stretch.stride)
     if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
-        tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None)
+        tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
         fine = _believable(tried, place[pick], size[pick], stretch.stride)
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
     good[pick] = fine
@@ -178,7 +180,7 @@ def _with_rest(
             samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
     late = rest[~good[rest]]
     if len(late):
-        fitted = _fit(stretch, rows[late], place[late], size[late], planes, None)
+        fitted = _fit(stretch, rows[late], place[late], size[late], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
         samples = _replace(samples, late, fitted, np.ones(len(late), bool))
         good[late] = _believable(fitted, place[late], size[late], stretch.stride)
     return samples, good

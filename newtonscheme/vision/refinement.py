@@ -9,7 +9,7 @@ causes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from ..types import Bools, Floats
 from .background import Singles
 from .disc_model import OWN_NUMBERS, STREAKS, Evaluation, Pixels, Plane, Scales, evaluate, first_number, is_streaked
-from .rim import rim_support
+from .rim import find_attached, rim_support
 
 STAGES = ((0.5, 3), (0.15, 4))
 """Edge width in radii that the fit is held to, and steps at most: a wide edge feels the object from further away."""
@@ -25,6 +25,10 @@ REACH = 2.0
 """Edge widths that a disc may be off by and still be found."""
 SETTLING_STEPS, LAST_STEPS = 2, 8
 """Steps at most with the edge free, before and after the noise is taken anew."""
+FREED_STEPS = 4
+"""Steps at most after what is attached to the disc was left out, before that is looked at again."""
+MOST_GROWTH = 0.02
+"""Logarithm of the radius: without what is attached to it a disc shrinks or stays; one that grows more than this has lost what held it."""
 MAX_THINNING, RADII_PER_STEP = 4, 5.0
 """A wide edge is found on every k-th pixel, k growing by one for each so many pixels of radius."""
 COARSE_NOISE = 0.3
@@ -135,10 +139,33 @@ def fit_discs(
             held[:, STREAKS] = FIXED
         theta = _iterate(theta, prior_mean, held, steps, sparse, side, COARSE_NOISE * contrast, areal=False)
     theta[:, edges], prior_mean[:, edges] = softness, softness
-    near = tuple(plane.near(theta) for plane in planes)
-    for steps in (SETTLING_STEPS, LAST_STEPS):
-        theta = _iterate(theta, prior_mean, prior, steps, near, side, np.zeros_like(contrast), areal=True)
-    return _summary(theta, prior, near, side)
+    least = np.zeros_like(contrast)
+    whole = tuple(plane.near(theta) for plane in planes)
+    theta = _iterate(theta, prior_mean, prior, SETTLING_STEPS, whole, side, least, areal=True)
+    near, with_all = _without_attached(theta, whole, contrast), _iterate(theta, prior_mean, prior, LAST_STEPS, whole, side, least, areal=True)
+    if near is whole:
+        return _summary(with_all, prior, whole, whole[0], side)
+    for steps in (FREED_STEPS, LAST_STEPS):
+        theta = _iterate(theta, prior_mean, prior, steps, near, side, least, areal=True)
+        lost = theta[:, 2] > with_all[:, 2] + MOST_GROWTH
+        theta = np.where(lost[:, None], with_all, theta)
+        whole = tuple(plane.near(theta) for plane in planes)
+        near = tuple(
+            replace(left, seen=np.where(lost[:, None], its.seen, left.seen))
+            for left, its in zip(_without_attached(theta, whole, contrast), whole, strict=True)
+        )
+    return _summary(theta, prior, near, whole[0], side)
+
+
+def _without_attached(theta: Floats, pixels: tuple[Pixels, ...], contrast: Floats) -> tuple[Pixels, ...]:
+    """The pixels that no string, rod or shadow has; the same tuple where there is none."""
+    found = []
+    for k, its in enumerate(pixels):
+        outside = evaluate(theta, its).noise(np.zeros(len(theta)))[0]
+        found.append(find_attached(theta, its, np.exp(theta[:, its.first]), outside, contrast[:, k]))
+    if not any(some.any() for some in found):
+        return pixels
+    return tuple(replace(its, seen=its.seen & ~some) for its, some in zip(pixels, found, strict=True))
 
 
 def _contrast(plane: Plane) -> Floats:
@@ -248,7 +275,7 @@ def _diagonal(values: Floats) -> Floats:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], size: int) -> Discs:
+def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], whole: Pixels, size: int) -> Discs:
     planes = [evaluate(theta, plane) for plane in pixels]
     scales = [plane.noise(np.zeros(len(theta))) for plane in planes]
     _, hessian, _ = _weigh(planes, scales, theta, theta, prior + 1e-12, areal=True)
@@ -267,7 +294,7 @@ def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], size: int
         darkest=darkest,
         brightest=brightest,
         explained=np.maximum(_explained(planes, scales, pixels), _rimmed(theta, scales, pixels)),
-        covered=_covered(theta, pixels[0], size),
+        covered=_covered(theta, whole, size),
         noise=scales[0][0].astype(float),
     )
 

@@ -20,6 +20,9 @@ CHANGED = 3.0
 """Sigmas of noise from which a pixel differs from the background."""
 HALF = 0.5
 """Share of a ring's pixels in a sector that must have changed, or must not."""
+ATTACHED_CONTRAST, MOST_ATTACHED, LEAST_HELD = 0.2, 0.25, 8
+"""Share of the disc's contrast from which a change outside of it is a thing of its own and no trace of coding; and the share of the rim that
+such things may cover: what has more than that around it is not the object."""
 
 
 def rim_support(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles) -> Floats:
@@ -27,21 +30,58 @@ def rim_support(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles)
 
     ``theta`` (n, k) are the numbers of `disc_model.evaluate`, ``softness`` (n,) px the width of the edge, ``noise`` (n,) grey levels.
     """
+    depth, sector, _ = _place(theta, pixels)
+    gap, width = _rings(theta, softness)
+    changed = np.abs(pixels.values - pixels.known) > CHANGED * noise[:, None]
+    within = pixels.seen & (depth > gap) & (depth < gap + width)
+    inside, known_inside = _share(changed, within, sector)
+    outside, known_outside = _share(changed, pixels.seen & (depth < -gap) & (depth > -gap - width), sector)
+    known = known_inside & known_outside
+    held = known & (inside > HALF) & (outside < HALF)
+    return np.asarray(held.sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
+
+
+def find_attached(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles, contrast: Floats) -> Bools:
+    """(n, p) pixels at the rim and outside of it where something is attached to the disc: a string, a rod, a shadow.
+
+    They say nothing of where the rim is; a disc that may cover them is drawn towards them. What sticks out on two opposite sides is the object's
+    own motion blur and stays. Arguments as of `rim_support`; ``contrast`` (n,).
+    """
+    depth, sector, sectors = _place(theta, pixels)
+    gap, width = _rings(theta, softness)
+    changed = np.abs(pixels.values - pixels.known) > np.maximum(CHANGED * noise, ATTACHED_CONTRAST * contrast)[:, None]
+    outside, known = _share(changed, pixels.seen & (depth < -gap) & (depth > -gap - width), sector)
+    attached = known & (outside > HALF)
+    few = (attached.sum(axis=1) <= MOST_ATTACHED * known.sum(axis=1)) & (sectors >= LEAST_HELD)
+    attached &= ~_beside(_opposite(attached, sectors), sectors)
+    return np.asarray(few[:, None] & np.take_along_axis(_beside(attached, sectors), sector, axis=1) & (depth < gap + width))
+
+
+def _beside(chosen: Bools, sectors: Ints) -> Bools:
+    """(n, MOST_SECTORS) sectors of each rim that are chosen or have a chosen neighbour."""
+    number, last = np.arange(MOST_SECTORS), sectors[:, None] - 1
+    before, after = np.where(number == 0, last, number - 1), np.where(number >= last, 0, number + 1)
+    return np.asarray(chosen | np.take_along_axis(chosen, before, axis=1) | np.take_along_axis(chosen, after, axis=1))
+
+
+def _opposite(chosen: Bools, sectors: Ints) -> Bools:
+    """(n, MOST_SECTORS) sectors that lie across the disc from a chosen one."""
+    across = (np.arange(MOST_SECTORS) + sectors[:, None] // 2) % sectors[:, None]
+    return np.asarray(np.take_along_axis(chosen, across, axis=1))
+
+
+def _rings(theta: Floats, softness: Floats) -> tuple[Singles, Singles]:
+    """(n, 1) px between the edge and the rings on either side of it, and the rings' width."""
+    return softness[:, None].astype(np.float32), (RING_PX + RING_RADII * np.exp(theta[:, 2]))[:, None].astype(np.float32)
+
+
+def _place(theta: Floats, pixels: Pixels) -> tuple[Singles, Ints, Ints]:
+    """Depth (n, p) px and sector (n, p) of every pixel, and the number of sectors (n,)."""
     depth, angle = _depths(theta, pixels)
     radius = np.exp(theta[:, 2])
     sectors = np.clip(2 * np.pi * np.nan_to_num(radius) / SECTOR_PX, LEAST_SECTORS, MOST_SECTORS).astype(int)
     turn = np.nan_to_num(angle / (2 * np.pi)) % 1.0
-    sector = np.minimum((turn * sectors[:, None]).astype(int), sectors[:, None] - 1)
-    changed = np.abs(pixels.values - pixels.known) > CHANGED * noise[:, None]
-    gap = softness[:, None].astype(np.float32)
-    width = (RING_PX + RING_RADII * radius)[:, None].astype(np.float32)
-    within = pixels.seen & (depth > gap) & (depth < gap + width)
-    without = pixels.seen & (depth < -gap) & (depth > -gap - width)
-    inside, known_inside = _share(changed, within, sector)
-    outside, known_outside = _share(changed, without, sector)
-    known = known_inside & known_outside
-    held = known & (inside > HALF) & (outside < HALF)
-    return np.asarray(held.sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
+    return depth, np.minimum((turn * sectors[:, None]).astype(int), sectors[:, None] - 1), sectors
 
 
 def _depths(theta: Floats, pixels: Pixels) -> tuple[Singles, Singles]:

@@ -39,11 +39,13 @@ MIN_TRACK = 5
 MIN_SMOOTHNESS = 0.02
 """Paths below this are noise, flicker and things that tremble in place."""
 MOVING_CAMERA = "the camera moves: found a background that shifts as a whole, needed a still one; use a tripod or a stabilised copy"
-SYSTEMATIC_RADII = 0.004
-"""Error of a disc's centre in radii that no smooth path shows: shading and seams pull it steadily one way."""
+SYSTEMATIC_RADII = 0.002
+"""Error of a disc's centre in radii that no smooth path shows: seams pull it one way and the other."""
 SLOW_ERROR = 0.6
 """Sigmas of errors that change over the whole track: 0.4 to 0.8 explain what smooth courses of 60 rendered films' errors show beyond
 white noise, and 0.6 what their forecasts miss."""
+OFFSET_ERROR = 1.2
+"""Sigmas by which all samples may be off alike (shading, a lit edge): with it the errors of 204 rendered films are their stated size."""
 SLOW_RADIUS_ERROR_PX = 0.4
 """A radius is off by a part of a pixel as what is behind the object changes: over 59 rendered films its error drifts by 0.24 to 0.49 px
 from end to end in the median, whatever the size."""
@@ -204,6 +206,7 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
         velocity_px=_blur_velocity(t, centre, np.array([s.streak for s in samples])),
         correlation_time=correlation_time,
         slow_error=SLOW_ERROR,
+        offset_error=OFFSET_ERROR,
         slow_radius_error_px=SLOW_RADIUS_ERROR_PX,
         appearance=describe_appearance(patches, elongation) if patches else None,
         smoothness=smoothness,

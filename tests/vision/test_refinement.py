@@ -103,6 +103,37 @@ def test_a_string_beside_the_disc_does_not_pull_it() -> None:
     assert np.median(np.hypot(*(discs.centre_px - truth).T)) < 0.15
 
 
+@pytest.mark.parametrize("shade", [20.0, 150.0])
+def test_a_rod_of_half_the_disc_s_width_does_not_pull_it(shade: float) -> None:
+    truth, rng = places(8, seed=6)
+    crops = [draw((u, v), lambda x, y: 190.0 + 0 * x, rng) for u, v in truth]
+    for crop, (u, v) in zip(crops, truth, strict=True):
+        crop[: int(v - 0.9 * RADIUS), int(u) - 2 : int(u) + 4] = shade
+    discs = fit([crops], truth + 0.5)
+    assert np.median(np.hypot(*(discs.centre_px - truth).T)) < 0.15
+    assert np.median(np.abs(discs.radius_px / RADIUS - 1)) < 0.02
+
+
+def test_a_shadow_that_touches_the_disc_does_not_pull_it() -> None:
+    truth, rng = places(8, seed=7)
+    crops = [draw((u, v), lambda x, y: 190.0 + 0 * x, rng) for u, v in truth]
+    down, across = np.mgrid[:SIDE, :SIDE]
+    for crop, (u, v) in zip(crops, truth, strict=True):
+        shadow = np.hypot(across - u - 1.6 * RADIUS, down - v - 0.9 * RADIUS) < RADIUS
+        crop[shadow & (np.hypot(across - u, down - v) > RADIUS)] -= 35.0
+    discs = fit([crops], truth + 0.5)
+    assert np.median(np.hypot(*(discs.centre_px - truth).T)) < 0.2
+
+
+def test_blur_on_both_sides_of_a_disc_is_not_taken_for_something_attached() -> None:
+    """Fitted without a streak, a ball that moved must come out as wide as it is across its motion, and in the middle along it."""
+    truth, rng = places(8, seed=8)
+    crops = [draw((u, v), lambda x, y: 200.0 + 0 * x, rng, streak=(8.0, 0.0)) for u, v in truth]
+    discs = fit([crops], truth + 0.5)
+    assert np.median(np.hypot(*(discs.centre_px - truth).T)) < 0.2
+    assert np.median(discs.radius_px) > 0.94 * RADIUS
+
+
 def test_a_fit_moves_with_its_picture() -> None:
     truth, rng = places(4, seed=5)
     crops = [draw((u, v), lambda x, y: 180.0 + 30 * x, rng) for u, v in truth]
