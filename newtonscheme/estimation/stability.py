@@ -47,6 +47,8 @@ GRAVITY_SIGMAS, SCALE_LOG_SIGMA = 4.0, 0.35
 """A flight must show that it accelerates: its scale known to a third, or its measured g four sigmas from none."""
 PLUMB_SLANT = 0.35
 """Sine of 20 degrees: a line leans by less where a plumb line is seen by a camera that is rolled, or pitched and off to the side."""
+BENT, CLEARLY_BENT_SIGMAS = 0.01, 5.0
+"""Second Legendre coefficient of a path in time, in shares of its extent and in its own sigmas, from which it clearly bends or slows."""
 STRAIGHT, BENT_SIGMAS = 0.002, 3.0
 """Second Legendre coefficient of a line seen through an ordinary lens, in shares of its length; and its sigmas that show a bend."""
 
@@ -104,8 +106,9 @@ def smooth_misfit(fit: Fit) -> tuple[float, float]:
 
 
 def _tame_residuals(fit: Fit) -> Floats:
-    """(n, 2) px residuals in which an outlier weighs what the robust fit let it weigh."""
-    return fit.residuals[:, :2] * np.minimum(fit.weights[:, :1], 1.0)
+    """(n, 2) px residuals in which an outlier weighs what the robust fit let it weigh, and a vague sample as much less as it is vaguer."""
+    sigma = fit.track.sigma_px
+    return fit.residuals[:, :2] * np.minimum(fit.weights[:, :1], 1.0) * np.minimum(np.median(sigma) / sigma, 1.0)[:, None]
 
 
 def _unit_time(track: Track) -> Floats:
@@ -169,11 +172,26 @@ def _find_weakness(fit: Fit) -> str:
     if g is not None and g.source != "measured" and "px_per_m" in fit.names:
         i = fit.names.index("px_per_m")
         sigma = math.sqrt(float(fit.covariance[i, i]))
-        if sigma > SCALE_LOG_SIGMA:
+        lifted = "lift_x" in fit.names and _bends(fit.track)
+        if sigma > SCALE_LOG_SIGMA and not lifted:
             return f"no gravity is seen: the path hardly bends, so its scale is known to a factor of {math.exp(sigma):.1f} only"
     if FORCE_MODELS[fit.pattern].family == "free_flight" and _is_slanted_line(fit.track):
         return "no gravity is seen: the path is a straight line that is not upright"
     return ""
+
+
+def _bends(track: Track) -> bool:
+    """Whether the velocity clearly changes. Lift may hide how large gravity is, and so the scale, of a path that bends for everyone to see."""
+    bend, sigma = _second_term(_unit_time(track), track.centre_px)
+    return float(np.hypot(*bend)) > max(BENT * extent_px(track), CLEARLY_BENT_SIGMAS * sigma)
+
+
+def _second_term(time: Floats, path: Floats) -> tuple[Floats, float]:
+    """Second Legendre coefficients (k,) of each column of a path (n, k) over ``time`` (n,) in -1..1, and the sigma of one."""
+    basis = np.polynomial.legendre.legvander(time, 2)
+    coefficients = np.linalg.lstsq(basis, path, rcond=None)[0]
+    left = float(np.sum((path - basis @ coefficients) ** 2)) / max((len(path) - 3) * path.shape[1], 1)
+    return coefficients[2], math.sqrt(left * float(np.linalg.inv(basis.T @ basis)[2, 2]))
 
 
 def _is_slanted_line(track: Track) -> bool:
@@ -185,11 +203,8 @@ def _is_slanted_line(track: Track) -> bool:
     along = np.linalg.svd(centred, full_matrices=False)[2][0]
     if abs(along[0]) < PLUMB_SLANT:
         return False
-    across = centred @ np.array([-along[1], along[0]])
-    basis = np.polynomial.legendre.legvander(_unit_time(track), 2)
-    coefficients = np.linalg.lstsq(basis, across, rcond=None)[0]
-    noise = float(np.sqrt(np.sum((across - basis @ coefficients) ** 2) / max(len(across) - 3, 1) * np.linalg.inv(basis.T @ basis)[2, 2]))
-    return abs(float(coefficients[2])) < max(STRAIGHT * extent_px(track), BENT_SIGMAS * noise)
+    bend, sigma = _second_term(_unit_time(track), centred @ np.array([[-along[1]], [along[0]]]))
+    return abs(float(bend[0])) < max(STRAIGHT * extent_px(track), BENT_SIGMAS * sigma)
 
 
 def balance_charges(fit: Fit, known: Known) -> tuple[Charge, ...]:

@@ -89,6 +89,14 @@ def test_a_line_at_constant_speed_shows_no_gravity() -> None:
     assert refused >= 5
 
 
+@pytest.mark.parametrize("seed", [4, 22])
+def test_lift_that_hides_the_scale_does_not_hide_that_the_path_bends(seed: int) -> None:
+    fit = fit_seen(film_pattern("curving_ball", seed, share=0.6, fps=60.0, duration=0.5))
+    assert np.sqrt(fit.covariance[fit.names.index("px_per_m"), fit.names.index("px_per_m")]) > 0.35
+    verdict, reasons, _, _ = assess_fit(fit, known())
+    assert verdict == "stable", reasons
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_charges_of_a_true_motion_balance_within_their_sigmas(pattern: str) -> None:
     drifts, excess = [], []
@@ -126,6 +134,18 @@ def residuals_over(fit: Fit, filmed: Filmed) -> Floats:
 
     image, _ = predict_image(restate(fit, known()), fit.estimate[None], filmed.track.t - filmed.track.t[0])
     return np.column_stack([filmed.track.centre_px, filmed.track.radius_px]) - image[0]
+
+
+def test_a_sample_that_is_vague_and_far_off_is_no_misfit() -> None:
+    """A half-seen hand at the end of a throw, placed to 30 px and 60 px off, says nothing against the throw."""
+    filmed = film_pattern("free_fall", 3, share=1.0, fps=30.0, duration=0.8, noise=TrackNoise(sigma_px=0.3))
+    centre, covariance = filmed.track.centre_px.copy(), filmed.track.covariance_px.copy()
+    centre[-1], covariance[-1] = centre[-1] + (60.0, 0.0), 30.0**2 * np.eye(2)
+    track = replace(filmed.track, centre_px=centre, covariance_px=covariance)
+    fit = fit_pattern(track, "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    assert assess_fit(fit, known())[0] == "stable"
+    sharp = fit_pattern(replace(track, covariance_px=filmed.track.covariance_px), "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    assert np.hypot(*sharp.residuals[-1, :2]) > 30.0, "it is an outlier all the same"
 
 
 def test_white_residuals_have_no_smooth_misfit_and_a_wave_has_its_own() -> None:
