@@ -170,3 +170,9 @@ def test_a_rival_finds_a_ball_before_a_plain_wall(name: str, tmp_path: Path) -> 
     marks = describe_marks([judge_tracks(list_rivals()[0][name](path, hint), [truth])])
     assert marks["recall"] >= 0.5
     assert marks["rms_px"] < 3.0
+
+
+def test_the_published_tables_are_those_of_the_published_results() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    document = json.loads((docs / "vision.json").read_text(encoding="utf-8"))
+    assert (docs / "vision.md").read_text(encoding="utf-8") == vision_markdown(document)
