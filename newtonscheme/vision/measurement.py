@@ -8,7 +8,7 @@ believable disc keep their candidate's centre (a silhouette's centroid) with a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,8 @@ SURE_SHARE, SURE_LOG_RADIUS = 0.7, 0.1
 """Share of the trial samples with a believable disc, and the scatter of their radii about their course, from which they tell what it is."""
 WHOLE_EXPLAINED, WHOLE_SAMPLES, WHOLE_SCATTER = 0.9, 5, 0.15
 """Share explained by discs that candidates may be one side of, how many must agree, and how well on where they are, in radii."""
+PULLED_RADII, PULLED_LOG_RADIUS, PULLED_SHARE = 0.06, 0.05, 0.5
+"""Distance in radii and change of the radius from which what is attached to a disc pulls it, and the share of the trial samples that must show it."""
 SURE_REACH = 1.5
 """Times the typical distance between candidates and discs of the trial samples that another candidate may be off by."""
 LEAST_COVERED = 0.4
@@ -102,13 +104,17 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place = np.array([(c.u, c.v) for c in candidates])
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
-    planes = _planes(candidates)
+    view = _View(_planes(candidates))
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
+    tried = _fit(stretch, rows[pick], place[pick], size[pick], view, None, radius_log_sigma=REGION_LOG_SIGMA)
     fine = _believable(tried, place[pick], size[pick], stretch.stride)
     if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
-        tried = _fit(stretch, rows[pick], place[pick], size[pick], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
+        tried = _fit(stretch, rows[pick], place[pick], size[pick], view, None, radius_log_sigma=REGION_LOG_SIGMA)
+        fine = _believable(tried, place[pick], size[pick], stretch.stride)
+    freed = _fit(stretch, rows[pick], place[pick], size[pick], replace(view, freed=True), None, radius_log_sigma=REGION_LOG_SIGMA)
+    if _was_pulled(tried, freed, fine):
+        view, tried = replace(view, freed=True), freed
         fine = _believable(tried, place[pick], size[pick], stretch.stride)
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
     good[pick] = fine
@@ -116,15 +122,15 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
     motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:
-        samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, _lengths(candidates), planes)
+        samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, _lengths(candidates), view)
     rest = np.setdiff1d(np.arange(len(rows)), pick)
     if len(rest):
-        samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, planes)
-    samples = _retried(stretch, rows, samples, good, place, size, planes)
+        samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, view)
+    samples = _retried(stretch, rows, samples, good, place, size, view)
     if exposure is not None:
-        samples = _late_streaks(stretch, rows, samples, good, motion, exposure, planes)
-    samples = _without_strays(stretch, rows, samples, good, planes)
-    samples = _of_one_size(stretch, rows, samples, good, planes)
+        samples = _late_streaks(stretch, rows, samples, good, motion, exposure, view)
+    samples = _without_strays(stretch, rows, samples, good, view)
+    samples = _of_one_size(stretch, rows, samples, good, view)
     if good.any():
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
@@ -158,9 +164,26 @@ def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
     return (0, strongest) if coloured else (0,)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a path's discs are looked at: in which planes, and whether without what is attached to them."""
+
+    planes: tuple[int, ...]
+    freed: bool = False
+
+
+def _was_pulled(tried: Samples, freed: Samples, fine: Bools) -> bool:
+    """Whether discs lie elsewhere, or are smaller, without what is attached to them; where they do not, leaving it out costs edge for nothing."""
+    if not fine.any():
+        return False
+    apart = np.hypot(*(freed.centre_px - tried.centre_px).T) / tried.radius_px
+    other = (apart > PULLED_RADII) | (np.abs(np.log(freed.radius_px / tried.radius_px)) > PULLED_LOG_RADIUS)
+    return bool(other[fine].mean() > PULLED_SHARE)
+
+
 def _with_rest(
     stretch: Stretch, rows: Ints, samples: Samples, good: Bools, rest: Ints, place: Floats, size: Floats, motion: Floats, exposure: float | None,
-    planes: tuple[int, ...],
+    view: _View,
 ) -> tuple[Samples, Bools]:  # fmt: skip
     """The samples, with those that were not tried fitted from what the tried ones tell where these agree, else from far away."""
     good, told = good.copy(), _expectation(rows, samples, good, place)
@@ -171,7 +194,7 @@ def _with_rest(
                 continue
             streak = (exposure or 0.0) * motion[some] if streaked else None
             fitted = _fit(
-                stretch, rows[some], place[some] + told.shift_px, told.radius_px[some], planes, streak, np.full(len(some), told.softness_px),
+                stretch, rows[some], place[some] + told.shift_px, told.radius_px[some], view, streak, np.full(len(some), told.softness_px),
                 within_px=told.within_px,
             )  # fmt: skip
             fine = _believable(fitted, place[some] + told.shift_px, told.radius_px[some], stretch.stride)
@@ -180,7 +203,7 @@ def _with_rest(
             samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
     late = rest[~good[rest]]
     if len(late):
-        fitted = _fit(stretch, rows[late], place[late], size[late], planes, None, radius_log_sigma=REGION_LOG_SIGMA)
+        fitted = _fit(stretch, rows[late], place[late], size[late], view, None, radius_log_sigma=REGION_LOG_SIGMA)
         samples = _replace(samples, late, fitted, np.ones(len(late), bool))
         good[late] = _believable(fitted, place[late], size[late], stretch.stride)
     return samples, good
@@ -217,13 +240,13 @@ def _expectation(rows: Ints, samples: Samples, good: Bools, place: Floats) -> _E
     )
 
 
-def _retried(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, place: Floats, size: Floats, planes: tuple[int, ...]) -> Samples:
+def _retried(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, place: Floats, size: Floats, view: _View) -> Samples:
     """Samples that did not settle are fitted again from where the others say they should be; ``good`` is brought up to date."""
     if not good.any() or good.all():
         return samples
     again = np.flatnonzero(~good)
     centre, radius = _expected(rows, samples, good, again, place, size)
-    retried = _fit(stretch, rows[again], centre, radius, planes, None)
+    retried = _fit(stretch, rows[again], centre, radius, view, None)
     fine = _believable(retried, centre, radius, stretch.stride)
     good[again[fine]] = True
     return _replace(samples, again[fine], retried, fine)
@@ -237,7 +260,7 @@ def _motion(rows: Ints, place: Floats) -> Floats:
 
 
 def _fit(
-    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, planes: tuple[int, ...], streak: Floats | None, softness: Floats | None = None,
+    stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, view: _View, streak: Floats | None, softness: Floats | None = None,
     radius_log_sigma: float = np.inf, within_px: float = np.inf,
 ) -> Samples:  # fmt: skip
     """Discs of any size, in batches of one window size."""
@@ -256,9 +279,9 @@ def _fit(
             corner -= corner % 2
             images = [
                 np.stack([stretch.window(int(rows[k]), x, y, side * thin, plane)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
-                for plane in planes
+                for plane in view.planes
             ]
-            stills = [np.stack([stretch.still(x, y, side * thin, plane)[::thin, ::thin] for x, y in corner]) for plane in planes]
+            stills = [np.stack([stretch.still(x, y, side * thin, plane)[::thin, ::thin] for x, y in corner]) for plane in view.planes]
             discs = fit_discs(
                 images,
                 stills,
@@ -267,7 +290,8 @@ def _fit(
                 softness_px=None if softness is None else softness[batch] / thin,
                 streak_px=None if streak is None else streak[batch] / thin,
                 radius_log_sigma=radius_log_sigma,
-                channels=planes,
+                channels=view.planes,
+                freed=view.freed,
                 within_px=within_px / thin,
             )
             out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
@@ -343,7 +367,7 @@ def _lengths(candidates: Sequence[Candidate]) -> Floats:
     return np.array([c.radius for c in candidates]) / np.sqrt(elongation) * np.sqrt(3 * np.maximum(elongation**2 - 1, 0))
 
 
-def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, planes: tuple[int, ...]) -> Samples:
+def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, view: _View) -> Samples:
     """Samples whose radius or place differs from their neighbours' are fitted again from where the neighbours put them; the more usual fit stays."""
     fine = np.flatnonzero(good)
     if len(fine) < 2 * NEIGHBOURS:
@@ -360,14 +384,14 @@ def _without_strays(stretch: Stretch, rows: Ints, samples: Samples, good: Bools,
     centre, _ = _expected(rows, samples, steady, again, samples.centre_px, samples.radius_px)
     streak = _usual_streaks(rows, samples, steady, again)
     softness = samples.softness_px[again] if streak is None else np.full(len(again), SHARP_PX)
-    retried = _fit(stretch, rows[again], centre, usual[stray], planes, streak, softness)
+    retried = _fit(stretch, rows[again], centre, usual[stray], view, streak, softness)
     closer = np.abs(np.log(retried.radius_px / usual[stray])) < off[stray]
     closer |= np.hypot(*(retried.centre_px - centre).T) < np.hypot(*(samples.centre_px[again] - centre).T)
     better = closer & (retried.explained > samples.explained[again] - EXPLAINED_TOLERANCE)
     return _replace(samples, again[better], retried, better)
 
 
-def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, planes: tuple[int, ...]) -> Samples:
+def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, view: _View) -> Samples:
     """Samples whose radius leaves the course of the others' are fitted again with that radius nearly known.
 
     Before something of its own colour an object shows a part of its edge only; that part and the known size tell where its centre is.
@@ -384,7 +408,7 @@ def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, pl
     for some, streak in ((again[~streaked], False), (again[streaked], True)):
         if len(some):
             told = _fit(
-                stretch, rows[some], samples.centre_px[some], course[off][streaked == streak], planes,
+                stretch, rows[some], samples.centre_px[some], course[off][streaked == streak], view,
                 samples.streak_px[some] if streak else None, samples.softness_px[some], COURSE_LOG_SIGMA, within_px=0.0,
             )  # fmt: skip
             better = told.explained > samples.explained[some] - COURSE_EXPLAINED
@@ -414,7 +438,7 @@ def _fast(speed: Floats, radius: Floats) -> Bools:
 
 
 def _tried_as_streaks(
-    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, planes: tuple[int, ...]
+    stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, length: Floats, view: _View
 ) -> tuple[Samples, float | None]:
     """Fast ones of the good samples fitted again as streaks; those fits, and the exposure in frames, where the streaks are clear as a whole."""
     fine = np.flatnonzero(good)
@@ -424,7 +448,7 @@ def _tried_as_streaks(
         return samples, None
     at, speed = fine[fast], speed[fast]
     share = np.clip(length[at] / speed, *STREAK_START)
-    streaked = _streaked(stretch, rows, samples, good, at, share[:, None] * motion[at], planes)
+    streaked = _streaked(stretch, rows, samples, good, at, share[:, None] * motion[at], view)
     clear = _clear(streaked, samples, at, samples.radius_px[at], stretch.stride)
     if clear.mean() < STREAK_SHARE or not _blurred(streaked):
         return samples, None
@@ -432,13 +456,13 @@ def _tried_as_streaks(
     return _replace(samples, at[clear], streaked, clear), float(np.clip(exposure, *STREAK_START))
 
 
-def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, exposure: float, planes: tuple[int, ...]) -> Samples:
+def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, exposure: float, view: _View) -> Samples:
     """Fast samples of a path that shows streaks which were fitted as discs, fitted again as streaks of its exposure; these, where as good."""
     usual = np.full(len(rows), np.median(samples.radius_px[good]))
     plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*motion.T), usual))
     if not len(plain):
         return samples
-    streaked = _streaked(stretch, rows, samples, good, plain, exposure * motion[plain], planes)
+    streaked = _streaked(stretch, rows, samples, good, plain, exposure * motion[plain], view)
     clear = _clear(streaked, samples, plain, usual[plain], stretch.stride)
     return _replace(samples, plain[clear], streaked, clear)
 
@@ -449,11 +473,11 @@ def _clear(streaked: Samples, samples: Samples, at: Ints, radius: Floats, stride
     return streaked.fitted & as_good & _believable(streaked, samples.centre_px[at], radius, stride)
 
 
-def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, planes: tuple[int, ...]) -> Samples:
+def _streaked(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, at: Ints, start: Floats, view: _View) -> Samples:
     """Samples ``at`` fitted as streaks from the path's usual radius and the edge width of its sharpest samples."""
     softness = np.full(len(at), min(float(np.percentile(samples.softness_px[good], 20)), SHARP_PX))
     radius = np.full(len(at), float(np.median(samples.radius_px[good])))
-    return _fit(stretch, rows[at], samples.centre_px[at], radius, planes, start, softness)
+    return _fit(stretch, rows[at], samples.centre_px[at], radius, view, start, softness)
 
 
 def _blurred(samples: Samples) -> bool:

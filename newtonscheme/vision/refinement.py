@@ -106,6 +106,7 @@ def fit_discs(
     radius_log_sigma: float = np.inf,
     within_px: float = np.inf,
     channels: Sequence[int] = (0, 1),
+    freed: bool = True,
 ) -> Discs:
     """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius, or to ``within_px``.
 
@@ -113,6 +114,7 @@ def fit_discs(
     and noise. ``channels`` says what they are: 0 for brightness, which comes first, 1 and 2 for blue and red, of half the resolution.
 
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
+    ``freed``: what is attached to a disc (a string, a rod, a shadow) is left out of its fit.
     ``radius_log_sigma`` is how well the given radii are known already: that of their logarithm.
     """
     streaked = streak_px is not None
@@ -142,7 +144,8 @@ def fit_discs(
     least = np.zeros_like(contrast)
     whole = tuple(plane.near(theta) for plane in planes)
     theta = _iterate(theta, prior_mean, prior, SETTLING_STEPS, whole, side, least, areal=True)
-    near, with_all = _without_attached(theta, whole, contrast), _iterate(theta, prior_mean, prior, LAST_STEPS, whole, side, least, areal=True)
+    near = _without_attached(theta, whole, contrast) if freed else whole
+    with_all = _iterate(theta, prior_mean, prior, LAST_STEPS, whole, side, least, areal=True)
     if near is whole:
         return _summary(with_all, prior, whole, whole[0], side)
     for steps in (FREED_STEPS, LAST_STEPS):
