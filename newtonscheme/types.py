@@ -151,7 +151,7 @@ class Track:
     @property
     def sigma_px(self) -> Floats:
         """(n,) one sigma for each sample: the root mean square over the two axes of the centre's sigma from sample to sample."""
-        return np.sqrt(0.5 * np.trace(self.covariance_px, axis1=1, axis2=2))
+        return _mean_sigma(self.covariance_px)
 
     @property
     def total_covariance_px(self) -> Floats:
@@ -161,7 +161,7 @@ class Track:
     @property
     def total_sigma_px(self) -> Floats:
         """(n,) one sigma for each sample of all that the centre may be off by."""
-        return self.sigma_px * np.sqrt(1.0 + self.slow_error**2 + self.offset_error**2)
+        return _mean_sigma(self.total_covariance_px)
 
     def select(self, rows: slice | Bools | Ints) -> Track:
         """The track of the chosen rows, everything else unchanged."""
@@ -182,6 +182,11 @@ class Track:
             appearance=self.appearance,
             smoothness=self.smoothness,
         )
+
+
+def _mean_sigma(covariance: Floats) -> Floats:
+    """(n,) the root mean square over the two axes of (n, 2, 2)."""
+    return np.sqrt(0.5 * np.trace(covariance, axis1=1, axis2=2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,16 +106,15 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
     view = _View(_planes(candidates))
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    tried = _fit(stretch, rows[pick], place[pick], size[pick], view, None, radius_log_sigma=REGION_LOG_SIGMA)
-    fine = _believable(tried, place[pick], size[pick], stretch.stride)
+    tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
     if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
-        tried = _fit(stretch, rows[pick], place[pick], size[pick], view, None, radius_log_sigma=REGION_LOG_SIGMA)
-        fine = _believable(tried, place[pick], size[pick], stretch.stride)
-    freed = _fit(stretch, rows[pick], place[pick], size[pick], replace(view, freed=True), None, radius_log_sigma=REGION_LOG_SIGMA)
-    if _was_pulled(tried, freed, fine):
-        view, tried = replace(view, freed=True), freed
-        fine = _believable(tried, place[pick], size[pick], stretch.stride)
+        tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
+    if fine.any():
+        without = replace(view, freed=True)
+        freed, fine_freed = _try(stretch, rows[pick], place[pick], size[pick], without)
+        if _was_pulled(tried, freed, fine):
+            view, tried, fine = without, freed, fine_freed
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
     good[pick] = fine
     if len(pick) < len(rows) and fine.mean() < PROMISING_SHARE:
@@ -172,10 +171,14 @@ class _View:
     freed: bool = False
 
 
+def _try(stretch: Stretch, rows: Ints, place: Floats, size: Floats, view: _View) -> tuple[Samples, Bools]:
+    """Discs from what the regions alone tell, and which of them are believable."""
+    tried = _fit(stretch, rows, place, size, view, None, radius_log_sigma=REGION_LOG_SIGMA)
+    return tried, _believable(tried, place, size, stretch.stride)
+
+
 def _was_pulled(tried: Samples, freed: Samples, fine: Bools) -> bool:
     """Whether discs lie elsewhere, or are smaller, without what is attached to them; where they do not, leaving it out costs edge for nothing."""
-    if not fine.any():
-        return False
     apart = np.hypot(*(freed.centre_px - tried.centre_px).T) / tried.radius_px
     other = (apart > PULLED_RADII) | (np.abs(np.log(freed.radius_px / tried.radius_px)) > PULLED_LOG_RADIUS)
     return bool(other[fine].mean() > PULLED_SHARE)
@@ -203,9 +206,8 @@ def _with_rest(
             samples, good[some[fine]] = _replace(samples, some[fine], fitted, fine), True
     late = rest[~good[rest]]
     if len(late):
-        fitted = _fit(stretch, rows[late], place[late], size[late], view, None, radius_log_sigma=REGION_LOG_SIGMA)
+        fitted, good[late] = _try(stretch, rows[late], place[late], size[late], view)
         samples = _replace(samples, late, fitted, np.ones(len(late), bool))
-        good[late] = _believable(fitted, place[late], size[late], stretch.stride)
     return samples, good
 
 

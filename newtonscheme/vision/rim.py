@@ -22,7 +22,7 @@ HALF = 0.5
 """Share of a ring's pixels in a sector that must have changed, or must not."""
 ATTACHED_CONTRAST, MOST_ATTACHED, LEAST_HELD = 0.2, 0.25, 8
 """Share of the disc's contrast from which a change outside of it is a thing of its own and no trace of coding; and the share of the rim that
-such things may cover: what has more than that around it is not the object."""
+such things may cover: what has more than that around it is not the object. Of a rim with fewer sectors than the last too little would be left."""
 
 
 def rim_support(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles) -> Floats:
@@ -35,7 +35,7 @@ def rim_support(theta: Floats, pixels: Pixels, softness: Floats, noise: Singles)
     changed = np.abs(pixels.values - pixels.known) > CHANGED * noise[:, None]
     within = pixels.seen & (depth > gap) & (depth < gap + width)
     inside, known_inside = _share(changed, within, sector)
-    outside, known_outside = _share(changed, pixels.seen & (depth < -gap) & (depth > -gap - width), sector)
+    outside, known_outside = _share(changed, _around(pixels, depth, gap, width), sector)
     known = known_inside & known_outside
     held = known & (inside > HALF) & (outside < HALF)
     return np.asarray(held.sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
@@ -50,7 +50,7 @@ def find_attached(theta: Floats, pixels: Pixels, softness: Floats, noise: Single
     depth, sector, sectors = _place(theta, pixels)
     gap, width = _rings(theta, softness)
     changed = np.abs(pixels.values - pixels.known) > np.maximum(CHANGED * noise, ATTACHED_CONTRAST * contrast)[:, None]
-    outside, known = _share(changed, pixels.seen & (depth < -gap) & (depth > -gap - width), sector)
+    outside, known = _share(changed, _around(pixels, depth, gap, width), sector)
     attached = known & (outside > HALF)
     few = (attached.sum(axis=1) <= MOST_ATTACHED * known.sum(axis=1)) & (sectors >= LEAST_HELD)
     attached &= ~_beside(_opposite(attached, sectors), sectors)
@@ -73,6 +73,11 @@ def _opposite(chosen: Bools, sectors: Ints) -> Bools:
 def _rings(theta: Floats, softness: Floats) -> tuple[Singles, Singles]:
     """(n, 1) px between the edge and the rings on either side of it, and the rings' width."""
     return softness[:, None].astype(np.float32), (RING_PX + RING_RADII * np.exp(theta[:, 2]))[:, None].astype(np.float32)
+
+
+def _around(pixels: Pixels, depth: Singles, gap: Singles, width: Singles) -> Bools:
+    """(n, p) the pixels of the ring outside of the edge."""
+    return np.asarray(pixels.seen & (depth < -gap) & (depth > -gap - width))
 
 
 def _place(theta: Floats, pixels: Pixels) -> tuple[Singles, Ints, Ints]:
