@@ -122,9 +122,9 @@ def log_odds_over_free_path(fit: Fit) -> float:
     `FALL_OFFS`). Where a law holds, the terms that it forbids are absent, and each absence is evidence; each number that the law is free
     in costs the logarithm of what it could have been over what it is known to.
     """
-    observed, left, sigma = _block_means(fit)
+    time, observed, left, sigma = _block_means(fit)
     extent, blocks, numbers = max(extent_px(fit.track), 1e-9), len(observed), _numbers_of(fit)
-    basis: Floats = np.asarray(np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, blocks), min(blocks - 1, BLOCKS)), dtype=np.float64)
+    basis: Floats = np.asarray(np.polynomial.legendre.legvander(time, min(blocks - 1, BLOCKS)), dtype=np.float64)
     law, free = [], []
     for tolerance in TOLERANCES:
         spread = np.hypot(sigma, tolerance * extent)
@@ -152,16 +152,24 @@ def _numbers_of(fit: Fit) -> float:
     return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name not in NOT_OF_THE_PATH))
 
 
-def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats]:
-    """Means of centres and residuals over up to `BLOCKS` equal blocks, and the sigma of each mean."""
+def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
+    """Times (-1 to 1) of up to `BLOCKS` equal blocks, means of centres and residuals over them, and the sigma of each mean."""
     n = len(fit.track)
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
     blocks = [slice(int(a), int(b)) for a, b in pairwise(edges)]
+    middle = np.array([fit.track.t[b].mean() for b in blocks])
+    time = 2.0 * (middle - middle[0]) / max(float(middle[-1] - middle[0]), 1e-9) - 1.0
     observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])
-    sigma = np.array([fit.noise.scale * float(np.mean(fit.track.sigma_px[b])) / math.sqrt(b.stop - b.start) for b in blocks])
-    return observed, left, sigma
+    sigma = np.array([fit.noise.scale * float(np.mean(fit.track.sigma_px[b])) * _error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks])
+    return time, observed, left, sigma
+
+
+def _error_of_mean(n: int, correlation: float) -> float:
+    """Sigma of the mean of n samples whose errors have sigma 1 and are a first-order autoregression."""
+    lag = np.arange(1, n)
+    return math.sqrt((1.0 + 2.0 * float(np.sum((1.0 - lag / n) * correlation**lag))) / n)
 
 
 def _find_weakness(fit: Fit) -> str:

@@ -92,9 +92,14 @@ class Path:
 
 
 class Linker:
-    """Fed frame by frame; `paths` gives all established paths. State lives as long as one clip."""
+    """Fed frame by frame; `paths` gives all established paths. State lives as long as one clip.
 
-    def __init__(self, width_px: float, height_px: float, stride: int) -> None:
+    Without ``turns`` a path ends where it would have to turn abruptly: among people, whose limbs turn onto everything that passes them, a
+    ball's own few frames are found only so.
+    """
+
+    def __init__(self, width_px: float, height_px: float, stride: int, *, turns: bool = True) -> None:
+        self._turns = turns
         self._diagonal = float(np.hypot(width_px, height_px))
         self._area = width_px * height_px
         self._stride = stride
@@ -142,7 +147,7 @@ class Linker:
         # A variance that fell from far above to nothing can end a little below it.
         steady = np.maximum(self._covariance[:, 0, 0], 0.0)[:, None] + noise
         loose = steady + self._turn_variance()[:, None]
-        old = np.array([len(p.rows) >= MIN_SAMPLES for p in self._active])
+        old = np.array([self._turns and len(p.rows) >= MIN_SAMPLES for p in self._active])
         as_steady = np.where(square < GATE * steady, square / steady + 2 * np.log(steady), np.inf)
         as_turn = np.where(old[:, None] & (square < GATE * loose), square / loose + 2 * np.log(loose) + TURN_PRICE, np.inf)
         unlike = self._unlike(looks)
@@ -216,7 +221,8 @@ class Linker:
         """Age a path that was not seen; False when it ends."""
         path.misses += 1
         path.odds += float(np.log(1 - SEEN))
-        if path.established and (path.misses > MAX_GAP or path.odds < path.best_odds - MOST_LOST_ODDS):
+        longest = MAX_GAP if self._turns else LONG_GAP
+        if path.established and (path.misses > longest or path.odds < path.best_odds - MOST_LOST_ODDS):
             self._finished.append(path)
             return False
         return path.established or path.misses <= YOUNG_GAP

@@ -102,8 +102,7 @@ class Samples:
 
 def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> Samples:
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
-    place = np.array([(c.u, c.v) for c in candidates])
-    size = np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
+    place, size = _regions(stretch, candidates)
     view = _View(_planes(candidates))
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
     tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
@@ -134,6 +133,18 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
     return _with_silhouettes(samples, good, place, size, stretch.stride)
+
+
+def share_of_discs(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> float:
+    """Share of an object's candidates in frames ``rows`` (n,) where a believable disc is."""
+    place, size = _regions(stretch, candidates)
+    return float(_try(stretch, rows, place, size, _View(_planes(candidates)))[1].mean())
+
+
+def _regions(stretch: Stretch, candidates: Sequence[Candidate]) -> tuple[Floats, Floats]:
+    """Centres (n, 2) and radii (n,) px that the regions that changed give to discs."""
+    place = np.array([(c.u, c.v) for c in candidates])
+    return place, np.array([max(c.radius / np.sqrt(c.elongation) - TIGHT * stretch.stride, 1.0) for c in candidates])
 
 
 def _whole_of_part(tried: Samples, place: Floats) -> tuple[Floats, float] | None:

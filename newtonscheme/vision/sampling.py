@@ -8,11 +8,12 @@ import numpy as np
 
 from ..types import Floats
 from .appearance import Patch
+from .background import spread_indices
 from .detection import Candidate
 from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Path
-from .measurement import TIGHT, measure_samples
+from .measurement import TIGHT, measure_samples, share_of_discs
 from .ranking import parabola_at
 
 LEAST_KNOWN = 5
@@ -23,6 +24,8 @@ END_FRAMES = 3
 """Frames before the first and after the last sample that are tried."""
 NEAR_RADII, SURE_FACTOR, SURE_EXPLAINED = 0.4, 1.3, 0.8
 """A found sample lies within this many radii of the guess, agrees in radius within this factor and explains this much of the picture."""
+GLANCED_SAMPLES, GLANCED_SHARE = 4, 0.75
+"""Samples that a path is judged by at a glance, and the share of them that must be discs."""
 PATCHES = 6
 """Samples of a path whose colours are kept."""
 PATCH_RADIUS = 16
@@ -43,6 +46,13 @@ def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int) ->
         keys.append((row, len(evidence.candidates[row]) - 1))
     _fit(stretch, keys, evidence, first)
     evidence.added.setdefault(path.rows[0], []).extend(key for key in keys if _as_expected(evidence, key))
+
+
+def shows_discs(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> bool:
+    """Whether a few samples of a path say that discs fit it: far cheaper than fitting them to all."""
+    some = [path.rows[k] for k in spread_indices(len(path.rows), GLANCED_SAMPLES)]
+    rows = np.array([a - first for a, _ in some])
+    return share_of_discs(stretch, rows, [evidence.candidate(key) for key in some]) >= GLANCED_SHARE
 
 
 def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> None:

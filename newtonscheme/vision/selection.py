@@ -155,7 +155,8 @@ def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
             its = _discs(other, evidence)
             if _agree(own, its, evidence) or _continue(own, its, evidence) or _continue(its, own, evidence):
                 rows = own | {a: b for a, b in other.rows if a in its or a not in own}
-                out[n] = replace(other, rows=sorted(rows.items()), turns=tuple(sorted({*other.turns, *path.turns})))
+                ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1)}
+                out[n] = replace(other, rows=sorted(rows.items()), turns=tuple(sorted({*other.turns, *path.turns, *ends})))
                 break
         else:
             out.append(path)

@@ -6,7 +6,7 @@ paths while the stretch's pixels are still in memory. Nothing but candidates and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ import numpy as np
 from ..types import Bools, Floats, Notice, Progress, Track, Tracking
 from .appearance import Patch, describe_appearance
 from .detection import find_candidates
-from .evidence import Evidence
+from .evidence import Evidence, Sample
 from .footage import Stretch
-from .linking import Linker, Path
-from .ranking import radius_course, typical_error
-from .sampling import sample_path
+from .linking import Key, Linker, Path
+from .ranking import parabola_at, radius_course, typical_error
+from .sampling import sample_path, shows_discs
 from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, smoothest_runs
 from .steadiness import camera_moves
 
@@ -32,8 +32,11 @@ BOX_MARGIN = 0.25
 """Boxes of detectors are good to some pixels, and a ball's edge must be inside."""
 REFINED_PATHS, REFINED_SHARE = 6, 0.1
 """Paths of a stretch that discs are fitted to, best first, while they look at least this much as good as the best."""
+GLANCED_PATHS, GLANCED_OF_BEST = 16, 0.4
+"""Paths further down that a few samples may show to be discs, while they look this much as good as the best: among people's limbs a ball's
+path is not one of the smoothest, and where one path stands out nothing else is looked for among pieces of its string."""
 MOST_PATHS = 40
-"""Paths of a stretch that are looked at, those with the best odds: clutter must not cost more than this."""
+"""Paths of a stretch from each linker that are looked at, those with the best odds: clutter must not cost more than this."""
 MIN_TRACK = 5
 """Samples of the shortest track: four parameters of a free fall's picture need more than four."""
 MIN_SMOOTHNESS = 0.02
@@ -54,6 +57,8 @@ LEAST_COURSE, COURSE_TOLERANCE = 8, 0.1
 """Radii that a course can be told from, and the share of a radius that a swing or an arc may leave it by."""
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
+JUMP_SAMPLES, MOST_JUMPS, JUMP_STEPS, JUMP_RADII = 5, 3, 1.0, 3.0
+"""Samples that say where the one before them must be, how many may be wrong at either end, and the steps and radii that these are off by."""
 COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
 """Tracks run together if they share this part of the shorter one's frames and drift apart by less than this share of their way."""
 COMPANION_MATCH, COMPANION_SHARE = 0.3, 0.8
@@ -73,7 +78,7 @@ def track_objects(
     """
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
-    linker = Linker(reader.width_px, reader.height_px, stretch.stride)
+    linkers = tuple(Linker(reader.width_px, reader.height_px, stretch.stride, turns=turns) for turns in (True, False))
     done = 0
     steady = True
     anew: list[float] = []
@@ -83,7 +88,7 @@ def track_objects(
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linker, evidence, roi, boxes)
+            steady &= _digest(stretch, linkers, evidence, roi, boxes)
             stretch, boxes = Stretch(reader.width_px, reader.height_px), {}
         stretch.append(frame)
         if find_boxes is not None:
@@ -92,12 +97,12 @@ def track_objects(
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linker, evidence, roi, boxes)
+        steady &= _digest(stretch, linkers, evidence, roi, boxes)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
     own = (*_note_cuts(anew),) if steady else (Notice("moving_camera", MOVING_CAMERA),)
-    return Tracking(video=video, tracks=tuple(_ranked(linker.paths(), evidence, max_tracks)), notices=(*notices, *own))
+    return Tracking(video=video, tracks=tuple(_ranked([path for linker in linkers for path in linker.paths()], evidence, max_tracks)), notices=(*notices, *own))
 
 
 def _note_cuts(times: list[float]) -> Iterator[Notice]:
@@ -112,7 +117,9 @@ def _grown(boxes: Floats) -> Floats:
     return np.asarray(boxes + margin * (-1.0, -1.0, 1.0, 1.0))
 
 
-def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int, int, int, int] | None, boxes: Mapping[int, Floats]) -> bool:
+def _digest(
+    stretch: Stretch, linkers: Sequence[Linker], evidence: Evidence, roi: tuple[int, int, int, int] | None, boxes: Mapping[int, Floats],
+) -> bool:  # fmt: skip
     """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves."""
     background = stretch.finish()
     first = len(evidence.index)
@@ -122,16 +129,23 @@ def _digest(stretch: Stretch, linker: Linker, evidence: Evidence, roi: tuple[int
         chroma = stretch.chroma[k] if stretch.chroma else None
         found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi, boxes.get(stretch.index[k])) if steady else []
         before = evidence.t[-1] if evidence.t else stretch.t[k] - interval
-        linker.step(found, max((stretch.t[k] - before) / interval, 0.5))
+        for linker in linkers:
+            linker.step(found, max((stretch.t[k] - before) / interval, 0.5))
         evidence.candidates.append(found)
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
-    here = [replace(p, rows=[r for r in p.rows if r[0] >= first]) for p in linker.paths() if p.rows[-1][0] >= first][:MOST_PATHS]
+    here = [
+        replace(path, rows=[r for r in path.rows if r[0] >= first])
+        for linker in linkers
+        for path in [path for path in linker.paths() if path.rows[-1][0] >= first][:MOST_PATHS]
+    ]
     runs = [pair for path in here for pair in smoothest_runs(path, evidence, measured=False)]
-    least = REFINED_SHARE * max((score for score, _ in runs), default=0.0)
-    worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > least]
-    for run in distinct_paths(worth, evidence, REFINED_PATHS):
-        sample_path(stretch, run, evidence, first)
+    best = max((score for score, _ in runs), default=0.0)
+    worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
+    for n, run in enumerate(distinct_paths(worth, evidence, GLANCED_PATHS)):
+        close = score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best
+        if n < REFINED_PATHS or (close and shows_discs(stretch, run, evidence, first)):
+            sample_path(stretch, run, evidence, first)
     return steady
 
 
@@ -180,7 +194,7 @@ def _together(track: Track, other: Track) -> bool:
 def _track(path: Path, evidence: Evidence) -> Track | None:
     """A path's samples as a track, its sigmas brought to what the path itself shows; None when too little of it is left."""
     inner = _core(np.array([evidence.fitted(key) for key in path.rows]))
-    path = replace(path, rows=path.rows[inner])
+    path = replace(path, rows=_without_jumps(path.rows[inner], evidence))
     smoothness = score_of(path, evidence, measured=True)
     if len(path.rows) < MIN_TRACK or smoothness < MIN_SMOOTHNESS:
         return None
@@ -249,6 +263,24 @@ def _core(fitted: Bools) -> slice:
         if total > best:
             best, best_slice = total, slice(start, k + 1)
     return best_slice
+
+
+def _without_jumps(rows: list[Key], evidence: Evidence) -> list[Key]:
+    """The samples without those at either end that the next ones' parabola misses by more than their steps and sizes: another object's."""
+    for _ in range(MOST_JUMPS):
+        for end in (rows, rows[::-1]):
+            if len(end) > JUMP_SAMPLES and _jumps([evidence.sample(key) for key in end[: JUMP_SAMPLES + 1]]):
+                rows = [key for key in rows if key != end[0]]
+    return rows
+
+
+def _jumps(samples: list[Sample]) -> bool:
+    """Whether the first of some samples is not where the others lead to."""
+    at, centre = np.array([s.frame for s in samples]), np.array([s.centre for s in samples])
+    off = float(np.hypot(*(parabola_at(at[1:], centre[1:], int(at[0])) - centre[0])))
+    step = float(np.median(np.hypot(*np.diff(centre, axis=0).T) / np.diff(at)))
+    size = float(np.nanmedian([s.radius for s in samples[1:]])) if any(np.isfinite(s.radius) for s in samples[1:]) else 0.0
+    return off > max(JUMP_STEPS * step * float(at[1] - at[0]), JUMP_RADII * size)
 
 
 def _blur_velocity(t: Floats, centre: Floats, streak: Floats) -> Floats | None:
