@@ -162,7 +162,8 @@ def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])
-    sigma = np.array([fit.noise.scale * float(np.mean(fit.track.sigma_px[b])) * _error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks])
+    error = [_error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks]
+    sigma = fit.noise.scale * np.array([float(np.mean(fit.track.sigma_px[b])) for b in blocks]) * error
     return time, observed, left, sigma
 
 

@@ -102,7 +102,8 @@ def track_objects(
         progress("tracking", done, done)
     video, notices = reader.summary()
     own = (*_note_cuts(anew),) if steady else (Notice("moving_camera", MOVING_CAMERA),)
-    return Tracking(video=video, tracks=tuple(_ranked([path for linker in linkers for path in linker.paths()], evidence, max_tracks)), notices=(*notices, *own))
+    paths = [path for linker in linkers for path in linker.paths()]
+    return Tracking(video=video, tracks=tuple(_ranked(paths, evidence, max_tracks)), notices=(*notices, *own))
 
 
 def _note_cuts(times: list[float]) -> Iterator[Notice]:

@@ -171,6 +171,35 @@ def test_a_law_that_does_not_hold_is_less_evident_than_a_free_path() -> None:
     assert log_odds_over_free_path(fit_path(throw_with(wobble(0.3, periods=3.0)))) < LEAST_LOG_ODDS
 
 
+def test_the_odds_do_not_depend_on_how_the_samples_divide_into_blocks() -> None:
+    """Blocks of five and six samples are unevenly far apart, and a free path must not be asked to explain that."""
+    filmed = film_pattern("free_fall", 3, share=1.0, fps=120.0, duration=0.8, noise=TrackNoise(sigma_px=0.3))
+    odds = []
+    for n in (80, 85, 91, 96):
+        track = filmed.track.select(slice(0, n))
+        odds.append(log_odds_over_free_path(fit_pattern(track, "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())))
+    assert np.all(np.abs(np.diff(odds)) < 5.0)
+
+
+@pytest.mark.parametrize("gap", [slice(20, 30), slice(30, 44)])
+def test_a_gap_is_no_evidence_for_a_law(gap: slice) -> None:
+    """What wanders is not more of a law for not having been seen all the time."""
+    filmed = film_path(throw_with(wobble(0.3, periods=3.0)), 0.8, seed=2, fps=80.0)
+    kept = np.setdiff1d(np.arange(len(filmed.track)), np.arange(len(filmed.track))[gap])
+    fit = fit_pattern(filmed.track.select(kept), "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    assert log_odds_over_free_path(fit) < LEAST_LOG_ODDS
+
+
+def test_errors_that_come_in_runs_are_less_of_a_misfit() -> None:
+    """The mean of samples whose errors go together is off by more than that of independent ones."""
+    filmed = film_pattern("free_fall", 3, share=1.0, fps=120.0, duration=0.8, noise=TrackNoise(sigma_px=0.3))
+    fit = fit_pattern(filmed.track, "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
+    runs = np.where(np.arange(len(fit.track)) // 6 % 2 == 0, 1.0, -1.0)[:, None]
+    residuals = 1.5 * runs * np.ones_like(fit.residuals)
+    alone, together = (log_odds_over_free_path(replace(fit, residuals=residuals, noise=replace(fit.noise, correlation=phi))) for phi in (0.0, 0.8))
+    assert together > alone
+
+
 def test_more_noise_leaves_less_evidence_for_the_law() -> None:
     odds = [
         log_odds_over_free_path(fit_seen(film_pattern("free_fall", 7, share=1.0, noise=TrackNoise(sigma_px=sigma)))) for sigma in (0.1, 3.0, 20.0)

@@ -1,0 +1,66 @@
+"""Paths of the same object become one track, without the samples of another that one of them began with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from newtonscheme.vision.detection import Candidate
+from newtonscheme.vision.evidence import Evidence, Sample
+from newtonscheme.vision.linking import Path
+from newtonscheme.vision.selection import joined_paths, smoothest_runs
+from newtonscheme.vision.tracking import _track
+
+FRAMES = 30
+
+
+def seen(places: list[np.ndarray]) -> Evidence:
+    """Discs of 5 px, one object (T, 2) for each of ``places``."""
+    evidence = Evidence(1, index=list(range(FRAMES)), t=[k / 30.0 for k in range(FRAMES)])
+    for k in range(FRAMES):
+        evidence.candidates.append([disc(place[k]) for place in places])
+        for j, place in enumerate(places):
+            evidence.samples[(k, j)] = Sample(
+                k, k / 30.0, place[k], 0.01 * np.eye(2), 5.0, 0.1, 0.97, (0.0, 60.0), np.zeros(2), fitted=True
+            )  # fmt: skip
+    return evidence
+
+
+def disc(place: np.ndarray) -> Candidate:
+    return Candidate(
+        u=place[0], v=place[1], radius=5.0, departure=(60.0, 0.0, 0.0), tint=(0.0, 0.0), contrast=60.0, fill=0.95, elongation=1.0,
+        axis=(1.0, 0.0), part=False, strength=1.0,
+    )  # fmt: skip
+
+
+def throw() -> np.ndarray:
+    k = np.arange(FRAMES, dtype=float)
+    return np.column_stack([40.0 + 8.0 * k, 200.0 - 9.0 * k + 0.35 * k**2])
+
+
+def hand() -> np.ndarray:
+    k = np.arange(FRAMES, dtype=float)
+    return np.column_stack([300.0 + 9.0 * np.sin(1.9 * k), 60.0 + 7.0 * np.cos(2.3 * k)])
+
+
+def test_a_path_that_began_as_a_hand_is_cut_where_a_cleaner_one_of_the_ball_begins() -> None:
+    evidence = seen([throw(), hand()])
+    mixed = Path([*((k, 1) for k in range(18)), *((k, 0) for k in range(18, FRAMES))], 90.0, np.zeros(4))
+    clean = Path([(k, 0) for k in range(18, FRAMES)], 60.0, np.zeros(4))
+    joined = joined_paths([mixed, clean], evidence)
+    assert len(joined) == 1
+    best = max(smoothest_runs(joined[0], evidence, measured=True), key=lambda pair: pair[0])[1]
+    assert best.rows == clean.rows
+
+
+def test_samples_at_an_end_that_are_another_object_are_left_out_of_the_track() -> None:
+    evidence = seen([throw(), hand()])
+    rows = [*((k, 1) for k in range(2)), *((k, 0) for k in range(2, FRAMES - 1)), (FRAMES - 1, 1)]
+    track = _track(Path(rows, 90.0, np.zeros(4)), evidence)
+    assert track is not None
+    assert track.frame.tolist() == list(range(2, FRAMES - 1))
+
+
+def test_a_throw_keeps_all_of_its_samples() -> None:
+    track = _track(Path([(k, 0) for k in range(FRAMES)], 90.0, np.zeros(4)), seen([throw(), hand()]))
+    assert track is not None
+    assert len(track) == FRAMES
