@@ -95,7 +95,7 @@ def smooth_misfit(fit: Fit) -> tuple[float, float]:
     """
     residual, n = _tame_residuals(fit), len(fit.track)
     degree = int(min(12, max(2, n // 3)))
-    basis = np.linalg.qr(np.polynomial.legendre.legvander(_unit_time(fit.track), degree))[0]
+    basis = np.linalg.qr(np.polynomial.legendre.legvander(_unit_time(fit.track.t), degree))[0]
     smooth = basis @ (basis.T @ residual)
     second = residual[2:] - 2 * residual[1:-1] + residual[:-2]
     noise = max(1.4826 * float(np.median(np.abs(second))) / math.sqrt(6.0), 0.3 * float(np.median(fit.track.sigma_px)))
@@ -111,8 +111,8 @@ def _tame_residuals(fit: Fit) -> Floats:
     return fit.residuals[:, :2] * np.minimum(fit.weights[:, :1], 1.0) * np.minimum(np.median(sigma) / sigma, 1.0)[:, None]
 
 
-def _unit_time(track: Track) -> Floats:
-    return 2.0 * (track.t - track.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9) - 1.0
+def _unit_time(t: Floats) -> Floats:
+    return 2.0 * (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) - 1.0
 
 
 def log_odds_over_free_path(fit: Fit) -> float:
@@ -157,8 +157,7 @@ def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     n = len(fit.track)
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
     blocks = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-    middle = np.array([fit.track.t[b].mean() for b in blocks])
-    time = 2.0 * (middle - middle[0]) / max(float(middle[-1] - middle[0]), 1e-9) - 1.0
+    time = _unit_time(np.array([fit.track.t[b].mean() for b in blocks]))
     observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])
@@ -191,7 +190,7 @@ def _find_weakness(fit: Fit) -> str:
 
 def _bends(track: Track) -> bool:
     """Whether the velocity clearly changes. Lift may hide how large gravity is, and so the scale, of a path that bends for everyone to see."""
-    bend, sigma = _second_term(_unit_time(track), track.centre_px)
+    bend, sigma = _second_term(_unit_time(track.t), track.centre_px)
     return float(np.hypot(*bend)) > max(BENT * extent_px(track), CLEARLY_BENT_SIGMAS * sigma)
 
 
@@ -212,7 +211,7 @@ def _is_slanted_line(track: Track) -> bool:
     along = np.linalg.svd(centred, full_matrices=False)[2][0]
     if abs(along[0]) < PLUMB_SLANT:
         return False
-    bend, sigma = _second_term(_unit_time(track), centred @ np.array([[-along[1]], [along[0]]]))
+    bend, sigma = _second_term(_unit_time(track.t), centred @ np.array([[-along[1]], [along[0]]]))
     return abs(float(bend[0])) < max(STRAIGHT * extent_px(track), BENT_SIGMAS * sigma)
 
 

@@ -143,10 +143,10 @@ def _digest(
     runs = [pair for path in here for pair in smoothest_runs(path, evidence, measured=False)]
     best = max((score for score, _ in runs), default=0.0)
     worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
-    for n, run in enumerate(distinct_paths(worth, evidence, GLANCED_PATHS)):
-        close = score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best
-        if n < REFINED_PATHS or (close and shows_discs(stretch, run, evidence, first)):
-            sample_path(stretch, run, evidence, first)
+    distinct = distinct_paths(worth, evidence, GLANCED_PATHS)
+    close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
+    for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
+        sample_path(stretch, run, evidence, first)
     return steady
 
 
@@ -279,9 +279,9 @@ def _jumps(samples: list[Sample]) -> bool:
     """Whether the first of some samples is not where the others lead to."""
     at, centre = np.array([s.frame for s in samples]), np.array([s.centre for s in samples])
     off = float(np.hypot(*(parabola_at(at[1:], centre[1:], int(at[0])) - centre[0])))
-    step = float(np.median(np.hypot(*np.diff(centre, axis=0).T) / np.diff(at)))
-    size = float(np.nanmedian([s.radius for s in samples[1:]])) if any(np.isfinite(s.radius) for s in samples[1:]) else 0.0
-    return off > max(JUMP_STEPS * step * float(at[1] - at[0]), JUMP_RADII * size)
+    step = float(np.median(np.hypot(*np.diff(centre, axis=0).T) / np.abs(np.diff(at))))
+    size = max((s.radius for s in samples[1:] if s.fitted), default=0.0)
+    return off > max(JUMP_STEPS * step * abs(float(at[1] - at[0])), JUMP_RADII * size)
 
 
 def _blur_velocity(t: Floats, centre: Floats, streak: Floats) -> Floats | None:
