@@ -38,7 +38,8 @@ MAX_BODIES = 5
 LEAST_LOOKS = 0.005
 """Hypotheses that looks alone make this unlikely are not worth a fit either."""
 WHOLE, PLACES_TRIED = 0.8, 10.0
-"""A stretch shorter than this share of its track was picked among the others, and grown where it fits best: ten places for each of its lengths."""
+"""A stretch shorter than this share of its track was picked among the others, and grown where it fits best: it could have lain elsewhere, by a
+tenth of its length each time, as far as there is room."""
 ACCEPTED = 0.5
 """Share of the probability from which a family is the word on a stretch: more than everything else together."""
 LARGEST_LOG_ODDS, LARGEST_OF_PART = 5.0, 1.0
@@ -220,7 +221,7 @@ def _judge(
         return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
     share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
     part = share < WHOLE
-    all_odds = {n: log_odds_over_free_path(fit) - (math.log(PLACES_TRIED / share) if part else 0.0) for n, fit in fits.items()}
+    all_odds = {n: log_odds_over_free_path(fit) - (math.log1p(PLACES_TRIED * (1.0 - share) / share) if part else 0.0) for n, fit in fits.items()}
     worth = {n: _worth_of(odds, part) for n, odds in all_odds.items()}
     seen = {n: _recognise_within_reach(recogniser, rows, fit) for n, fit in fits.items()}
     # Objects tell laws of a family apart; where none of them is accepted, whatever the object is, there is nothing to tell apart.

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..types import Bools, Floats, Ints
 from .evidence import Evidence
-from .linking import Path
-from .ranking import smoothness_of
+from .linking import Key, Path
+from .ranking import parabola_at, smoothness_of
 
 LEAST_ROWS = 4
 """Samples of the shortest piece."""
@@ -154,13 +154,24 @@ def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
         for n, other in enumerate(out):
             its = _discs(other, evidence)
             if _agree(own, its, evidence) or _continue(own, its, evidence) or _continue(its, own, evidence):
-                rows = own | {a: b for a, b in other.rows if a in its or a not in own}
-                ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1)}
-                out[n] = replace(other, rows=sorted(rows.items()), turns=tuple(sorted({*other.turns, *path.turns, *ends})))
+                rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
+                ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
+                out[n] = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
                 break
         else:
             out.append(path)
     return out
+
+
+def _leaps(rows: list[Key], end: int, evidence: Evidence) -> bool:
+    """Whether a path's sample before frame's row ``end`` is not where those from there on lead back to: it came from another object."""
+    cut = next((n for n, key in enumerate(rows) if key[0] >= end), len(rows))
+    after = rows[cut : cut + JOIN_ENDS]
+    if cut == 0 or len(after) < JOIN_ENDS:
+        return False
+    expected = parabola_at(np.array([a for a, _ in after]), np.array([evidence.sample(key).centre for key in after]), rows[cut - 1][0])
+    off = float(np.hypot(*(evidence.sample(rows[cut - 1]).centre - expected)))
+    return off > max(evidence.candidate(key).radius for key in after)
 
 
 def _part(path: Path, start: int, stop: int) -> Path:

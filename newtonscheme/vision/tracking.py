@@ -35,6 +35,8 @@ REFINED_PATHS, REFINED_SHARE = 6, 0.1
 GLANCED_PATHS, GLANCED_OF_BEST = 16, 0.4
 """Paths further down that a few samples may show to be discs, while they look this much as good as the best: among people's limbs a ball's
 path is not one of the smoothest, and where one path stands out nothing else is looked for among pieces of its string."""
+UNTURNED_WORTH = 0.8
+"""Of a run of the linker without turns, beside one that may turn: where both follow an object, the other knows more of it."""
 MOST_PATHS = 40
 """Paths of a stretch from each linker that are looked at, those with the best odds: clutter must not cost more than this."""
 MIN_TRACK = 5
@@ -78,7 +80,8 @@ def track_objects(
     """
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
-    linkers = tuple(Linker(reader.width_px, reader.height_px, stretch.stride, turns=turns) for turns in (True, False))
+    linkers = [Linker(reader.width_px, reader.height_px, stretch.stride, turns=turns) for turns in (True, False)]
+    straight: list[Path] = []
     done = 0
     steady = True
     anew: list[float] = []
@@ -88,7 +91,7 @@ def track_objects(
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linkers, evidence, roi, boxes)
+            steady &= _digest(stretch, linkers, straight, evidence, roi, boxes)
             stretch, boxes = Stretch(reader.width_px, reader.height_px), {}
         stretch.append(frame)
         if find_boxes is not None:
@@ -97,13 +100,13 @@ def track_objects(
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linkers, evidence, roi, boxes)
+        steady &= _digest(stretch, linkers, straight, evidence, roi, boxes)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
     own = (*_note_cuts(anew),) if steady else (Notice("moving_camera", MOVING_CAMERA),)
-    paths = [path for linker in linkers for path in linker.paths()]
-    return Tracking(video=video, tracks=tuple(_ranked(paths, evidence, max_tracks)), notices=(*notices, *own))
+    tracks = _ranked([*linkers[0].paths(), *straight], evidence, max_tracks)
+    return Tracking(video=video, tracks=tuple(tracks), notices=(*notices, *own))
 
 
 def _note_cuts(times: list[float]) -> Iterator[Notice]:
@@ -119,9 +122,13 @@ def _grown(boxes: Floats) -> Floats:
 
 
 def _digest(
-    stretch: Stretch, linkers: Sequence[Linker], evidence: Evidence, roi: tuple[int, int, int, int] | None, boxes: Mapping[int, Floats],
+    stretch: Stretch, linkers: Sequence[Linker], straight: list[Path], evidence: Evidence, roi: tuple[int, int, int, int] | None,
+    boxes: Mapping[int, Floats],
 ) -> bool:  # fmt: skip
-    """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves."""
+    """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves.
+
+    Paths of the second linker go into ``straight`` as far as they are followed: where one that may turn is as good, they are only doubles.
+    """
     background = stretch.finish()
     first = len(evidence.index)
     interval = float(np.median(np.diff(stretch.t))) if len(stretch) > 1 else 1.0
@@ -135,19 +142,23 @@ def _digest(
         evidence.candidates.append(found)
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
-    here = [
-        replace(path, rows=[r for r in path.rows if r[0] >= first])
-        for linker in linkers
-        for path in [path for path in linker.paths() if path.rows[-1][0] >= first][:MOST_PATHS]
-    ]
-    runs = [pair for path in here for pair in smoothest_runs(path, evidence, measured=False)]
+    turning, unturned = (_runs_of(linker, evidence, first) for linker in linkers)
+    runs = turning + [(UNTURNED_WORTH * score, run) for score, run in unturned]
     best = max((score for score, _ in runs), default=0.0)
-    worth = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
-    distinct = distinct_paths(worth, evidence, GLANCED_PATHS)
+    likely = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
+    distinct = distinct_paths(likely, evidence, GLANCED_PATHS)
     close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
     for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
         sample_path(stretch, run, evidence, first)
+        straight += [run for _, other in unturned if other is run]
     return steady
+
+
+def _runs_of(linker: Linker, evidence: Evidence, first: int) -> list[tuple[float, Path]]:
+    """The smoothest runs of a linker's likeliest paths from frame's row ``first`` on, with their scores."""
+    here = [path for path in linker.paths() if path.rows[-1][0] >= first][:MOST_PATHS]
+    parts = (replace(path, rows=[r for r in path.rows if r[0] >= first]) for path in here)
+    return [pair for part in parts for pair in smoothest_runs(part, evidence, measured=False)]
 
 
 def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
