@@ -77,6 +77,11 @@ def parabola_at(rows: Ints, values: Floats, row: int) -> Floats:
     return np.asarray(np.linalg.lstsq(basis, values, rcond=None)[0][0], dtype=np.float64)
 
 
+def off_course(rows: Ints, centre: Floats) -> float:
+    """Distance of the first of some places (n, 2) at ``rows`` (n,) from where the parabola through the others leads."""
+    return float(np.hypot(*(parabola_at(rows[1:], centre[1:], int(rows[0])) - centre[0])))
+
+
 def typical_error(t: Floats, centre: Floats, covariance: Floats) -> tuple[float, float]:
     """The factor by which the samples scatter about a smooth path more than their sigmas say, and their correlation time (s).
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..types import Bools, Floats, Ints
 from .evidence import Evidence
 from .linking import Key, Path
-from .ranking import parabola_at, smoothness_of
+from .ranking import off_course, smoothness_of
 
 LEAST_ROWS = 4
 """Samples of the shortest piece."""
@@ -169,8 +169,8 @@ def _leaps(rows: list[Key], end: int, evidence: Evidence) -> bool:
     after = rows[cut : cut + JOIN_ENDS]
     if cut == 0 or len(after) < JOIN_ENDS:
         return False
-    expected = parabola_at(np.array([a for a, _ in after]), np.array([evidence.sample(key).centre for key in after]), rows[cut - 1][0])
-    off = float(np.hypot(*(evidence.sample(rows[cut - 1]).centre - expected)))
+    around = rows[cut - 1 : cut + JOIN_ENDS]
+    off = off_course(np.array([a for a, _ in around]), np.array([evidence.sample(key).centre for key in around]))
     return off > max(evidence.candidate(key).radius for key in after)
 
 

@@ -18,7 +18,7 @@ from .detection import find_candidates
 from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Linker, Path
-from .ranking import parabola_at, radius_course, typical_error
+from .ranking import off_course, radius_course, typical_error
 from .sampling import sample_path, shows_discs
 from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, smoothest_runs
 from .steadiness import camera_moves
@@ -81,7 +81,7 @@ def track_objects(
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
     linkers = [Linker(reader.width_px, reader.height_px, stretch.stride, turns=turns) for turns in (True, False)]
-    straight: list[Path] = []
+    unturned: list[Path] = []
     done = 0
     steady = True
     anew: list[float] = []
@@ -91,7 +91,7 @@ def track_objects(
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linkers, straight, evidence, roi, boxes)
+            steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes)
             stretch, boxes = Stretch(reader.width_px, reader.height_px), {}
         stretch.append(frame)
         if find_boxes is not None:
@@ -100,12 +100,12 @@ def track_objects(
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linkers, straight, evidence, roi, boxes)
+        steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
     own = (*_note_cuts(anew),) if steady else (Notice("moving_camera", MOVING_CAMERA),)
-    tracks = _ranked([*linkers[0].paths(), *straight], evidence, max_tracks)
+    tracks = _ranked([*linkers[0].paths(), *unturned], evidence, max_tracks)
     return Tracking(video=video, tracks=tuple(tracks), notices=(*notices, *own))
 
 
@@ -122,12 +122,12 @@ def _grown(boxes: Floats) -> Floats:
 
 
 def _digest(
-    stretch: Stretch, linkers: Sequence[Linker], straight: list[Path], evidence: Evidence, roi: tuple[int, int, int, int] | None,
+    stretch: Stretch, linkers: Sequence[Linker], unturned: list[Path], evidence: Evidence, roi: tuple[int, int, int, int] | None,
     boxes: Mapping[int, Floats],
 ) -> bool:  # fmt: skip
     """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves.
 
-    Paths of the second linker go into ``straight`` as far as they are followed: where one that may turn is as good, they are only doubles.
+    Paths of the second linker go into ``unturned`` as far as they are followed: where one that may turn is as good, they are only doubles.
     """
     background = stretch.finish()
     first = len(evidence.index)
@@ -142,15 +142,16 @@ def _digest(
         evidence.candidates.append(found)
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
-    turning, unturned = (_runs_of(linker, evidence, first) for linker in linkers)
-    runs = turning + [(UNTURNED_WORTH * score, run) for score, run in unturned]
+    turning, without = (_runs_of(linker, evidence, first) for linker in linkers)
+    runs = turning + [(UNTURNED_WORTH * score, run) for score, run in without]
     best = max((score for score, _ in runs), default=0.0)
     likely = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
     distinct = distinct_paths(likely, evidence, GLANCED_PATHS)
     close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
     for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
         sample_path(stretch, run, evidence, first)
-        straight += [run for _, other in unturned if other is run]
+        if any(run is other for _, other in without):
+            unturned.append(run)
     return steady
 
 
@@ -289,10 +290,9 @@ def _without_jumps(rows: list[Key], evidence: Evidence) -> list[Key]:
 def _jumps(samples: list[Sample]) -> bool:
     """Whether the first of some samples is not where the others lead to."""
     at, centre = np.array([s.frame for s in samples]), np.array([s.centre for s in samples])
-    off = float(np.hypot(*(parabola_at(at[1:], centre[1:], int(at[0])) - centre[0])))
     step = float(np.median(np.hypot(*np.diff(centre, axis=0).T) / np.abs(np.diff(at))))
     size = max((s.radius for s in samples[1:] if s.fitted), default=0.0)
-    return off > max(JUMP_STEPS * step * abs(float(at[1] - at[0])), JUMP_RADII * size)
+    return off_course(at, centre) > max(JUMP_STEPS * step * abs(float(at[1] - at[0])), JUMP_RADII * size)
 
 
 def _blur_velocity(t: Floats, centre: Floats, streak: Floats) -> Floats | None:
