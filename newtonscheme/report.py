@@ -231,6 +231,11 @@ def _fit(fit: Fit | None) -> object:
         "noise_correlation": rounded(fit.noise.correlation),
         "degrees_of_freedom": rounded(fit.noise.dof),
         "evidence": rounded(fit.evidence),
+        "wobble": {
+            "probability": rounded(fit.wobble.probability),
+            "rate_rps": rounded(fit.wobble.main_rate_rps),
+            "radius_px": rounded(fit.wobble.radius_px),
+        },
     }
 
 

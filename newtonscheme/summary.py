@@ -34,6 +34,8 @@ MAIN_ACCOUNTS = ("g", "speed", "length", "forecast")
 BEYOND_STATED = 3.0
 """Sigmas of an excess that its origins do not explain: dividing it would blame the wrong ones."""
 TOLD_ORIGINS, LEAST_ORIGIN = 3, 0.02
+SURE_OF_WOBBLE = 0.9
+"""Probability from which a wobble is told."""
 TOLD_OTHER_TRACKS = 3
 """More other objects than these are counted, not listed."""
 
@@ -147,7 +149,15 @@ def _stability(stability: Stability, fit: Fit | None) -> list[str]:
     charges = ", ".join(f"{format_name(charge.name)} {abs(charge.drift_sigma):.1f} sigma" for charge in stability.charges)
     balance = f"; balance of charges: {charges}" if charges else ""
     bounds = [f"at the edge of its range: {', '.join(fit.at_bound)}"] if fit is not None and fit.at_bound else []
-    return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds]
+    return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds, *_wobble(fit)]
+
+
+def _wobble(fit: Fit | None) -> list[str]:
+    """That the outline circles about the centre of mass, where that is nearly sure."""
+    if fit is None or fit.wobble.probability < SURE_OF_WOBBLE:
+        return []
+    radius, rate = format_number(fit.wobble.radius_px, 2), format_number(fit.wobble.main_rate_rps, 2)
+    return [f"the outline circles about the centre of mass: {radius} px, {rate} turns a second (whole turns between frames are not seen)"]
 
 
 def _forecast(forecast: Forecast) -> str:

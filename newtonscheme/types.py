@@ -307,12 +307,66 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise that a fit found: ``scale`` times the track's own sigmas, lag-one correlation, effective degrees of freedom."""
+    """The noise that a fit found: ``scale`` times the track's own sigmas, lag-one correlation, effective degrees of freedom.
+
+    ``discrepancy_px`` is a smooth misfit that the noise does not explain.
+    """
 
     scale: float
     correlation: float
     dof: float
     discrepancy_px: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wobble:
+    """What a spinning body's outline is off its centre of mass by: turning offsets at k rates ``rate_rps``, the same law on either axis.
+
+    ``mean_px`` (2 k, 2) are the expected amplitudes of their cosines, then of their sines, from the track's first sample on;
+    ``covariance_px`` (2 k, 2 k) is that of the amplitudes on an axis; ``probability`` that there is a wobble worth knowing.
+    """
+
+    rate_rps: Floats
+    mean_px: Floats
+    covariance_px: Floats
+    probability: float
+
+    def __post_init__(self) -> None:
+        k = len(self.rate_rps)
+        _freeze(self, "rate_rps", self.rate_rps, (k,))
+        _freeze(self, "mean_px", self.mean_px, (2 * k, 2))
+        _freeze(self, "covariance_px", self.covariance_px, (2 * k, 2 * k))
+
+    @property
+    def main_rate_rps(self) -> float:
+        """The rates' mean, each weighing as the offsets it is expected to make; 0 where none are."""
+        power = self._powers()
+        return float(power @ self.rate_rps / power.sum()) if power.sum() > 0 else 0.0
+
+    @property
+    def radius_px(self) -> float:
+        """Root mean square of the expected offset's length."""
+        return float(np.sqrt(self._powers().sum()))
+
+    def _powers(self) -> Floats:
+        """(k,) px^2: mean square length of the offset that each rate is expected to make."""
+        return np.asarray(0.5 * (self.mean_px**2).reshape(2, -1, 2).sum(axis=(0, 2)))
+
+    def expected_px(self, since: Floats) -> Floats:
+        """(h, 2) px the expected offset at times ``since`` (h,) s after the track's first sample."""
+        return np.asarray(self._forms(since) @ self.mean_px)
+
+    def sigma_px(self, since: Floats) -> Floats:
+        """(h,) px its uncertainty on each axis."""
+        forms = self._forms(since)
+        return np.sqrt(np.maximum(np.einsum("hi,ij,hj->h", forms, self.covariance_px, forms), 0.0))
+
+    def _forms(self, since: Floats) -> Floats:
+        angle = 2.0 * np.pi * np.asarray(since)[:, None] * self.rate_rps
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+
+
+NO_WOBBLE = Wobble(np.empty(0), np.empty((0, 2)), np.empty((0, 0)), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,7 +375,8 @@ class Fit:
 
     ``estimate`` (m,) and ``covariance`` (m, m) are in the fit's own coordinates, named by ``names``; ``parameters`` are the
     pattern's quantities in SI at the segment's start. ``residuals`` (n, 3) are observed minus fitted in u, v and radius (px);
-    NaN where there was no measurement. ``evidence`` is the log of the Laplace-approximated marginal likelihood.
+    NaN where there was no measurement. ``evidence`` is the log of the Laplace-approximated marginal likelihood. The law moves the centre of
+    mass; ``wobble`` is how the outline's centre, which a track has and a forecast is of, turns about it.
     """
 
     pattern: str
@@ -340,6 +395,7 @@ class Fit:
     success: bool
     message: str
     at_bound: tuple[str, ...] = ()
+    wobble: Wobble = NO_WOBBLE
 
     def __post_init__(self) -> None:
         m, n = len(self.names), len(self.track)
@@ -347,6 +403,11 @@ class Fit:
         _freeze(self, "covariance", self.covariance, (m, m))
         _freeze(self, "residuals", self.residuals, (n, 3))
         _freeze(self, "weights", self.weights, (n, 3))
+
+    @property
+    def steady_residuals(self) -> Floats:
+        """(n, 2) px: those of the centre of mass, as far as the wobble is known."""
+        return self.residuals[:, :2] - self.wobble.expected_px(self.track.t - self.track.t[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..physics.models import FORCE_MODELS
-from ..types import Body, Camera, Fit, Floats, Noise, Quantity, Source, Track
+from ..types import NO_WOBBLE, Body, Camera, Fit, Floats, Noise, Quantity, Source, Track, Wobble
 from .descent import Residuals, both_ways, descend
 from .parameters import (
     NORMAL_LOG,
@@ -28,6 +28,7 @@ from .parameters import (
     unpack,
     with_out_of_plane_prior,
 )  # fmt: skip
+from .wobble import AT_REST, CORRELATIONS, Linearised, Turning, candidate_rates, courses, expect, seek_wobble
 
 STUDENT_DOF = 5.0
 """Tails of the per-sample noise: 5 keeps 95 % efficiency on Gaussian noise and bounds the pull of an outlier."""
@@ -41,6 +42,8 @@ CORRELATION_PRIOR_SAMPLES = 12.0
 MAX_CORRELATION = 0.95
 SLOW_TERMS = 4
 """Degree of the Legendre polynomials over the track's length, from the constant one on, that a tracker's slow errors are made of."""
+LARGEST_ROW, FAILED_ROW = 1e8, 1e7
+"""What a residual that is not finite counts as, and the size from which on an optimum has one such."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
 UNLEARNED = 0.5
@@ -54,7 +57,8 @@ MISFIT = 2.0
 """An optimum whose noise is this many times that of the samples' neighbours is a wrong one, or the wrong pattern: try other starts."""
 ANNEALING, MAX_STAGES = 0.2, 9
 """Each stage of a descent from afar takes the noise to be a fifth of the misfit: 9 stages span six orders of magnitude."""
-NOISE_ROUNDS, NEAR_ROUNDS = 3, 2
+NOISE_ROUNDS, NEAR_ROUNDS, SEEKING_ROUND = 3, 2, 1
+"""Times that the noise is taken anew from a full fit and from one near its end, and the one from which on what flies free may wobble."""
 SCREENED_SAMPLES, FITTED_SAMPLES = 120, 500
 """A longer track is thinned evenly to this many samples: tracking errors are correlated over several frames, so little is lost."""
 ROUGHLY = 0.03
@@ -70,7 +74,7 @@ class _Weighing:
     """How residuals are weighed: Student-t weights (n, 2) for centre and radius, noise scales, lag-one correlation, and the slow errors.
 
     ``slow`` (n, k) are orthonormal courses that slow errors take among the innovations, ``slow_share`` (k,) the share of each that is
-    taken out: 1 - 1 / sqrt(1 + s^2) for an error of s sigmas. The rest of the residuals is white.
+    taken out: 1 - 1 / sqrt(1 + s^2) for an error of s sigmas. The rest of the residuals is white. ``turning`` is the wobble among them.
     """
 
     weights: Floats
@@ -79,6 +83,7 @@ class _Weighing:
     correlation: float
     slow: Floats
     slow_share: Floats
+    turning: Turning
 
 
 def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False) -> Fit:
@@ -109,10 +114,14 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
     theta, problem = _follow_starts(problem, starts, weighing, screening)
     if theta is None:
         return _failed(track, pattern, camera, body, known, f"no start of {pattern} could be integrated, or none came near the track")
-    for _ in range(1 if screening else NOISE_ROUNDS if near is None else NEAR_ROUNDS):
-        weighing = _weigh(problem, theta, track)
+    turning = AT_REST
+    for k in range(1 if screening else NOISE_ROUNDS if near is None else NEAR_ROUNDS):
+        weighing = _weigh(problem, theta, track, turning)
+        if k == SEEKING_ROUND and problem.model.family == "free_flight":
+            turning = _seek_wobble(problem, theta, weighing)
+            weighing = _weigh(problem, theta, track, turning)
         theta = descend(_residuals(problem, weighing), theta, REFIT_ITERATIONS if screening else FIT_ITERATIONS).theta
-    return _conclude(problem, theta, _weigh(problem, theta, track), track)
+    return _conclude(problem, theta, _weigh(problem, theta, track, turning), track)
 
 
 def _thin(track: Track, most: int) -> Track:
@@ -136,11 +145,37 @@ def _first_weighing(problem: Problem) -> _Weighing:
     return _weighing(problem, np.ones((n, 2)), scale, 1.0, 0.0)
 
 
-def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: float, correlation: float) -> _Weighing:
-    """The weighing with its slow errors: the first Legendre polynomials over the track, each as large as the track says, as innovations."""
+def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: float, correlation: float, turning: Turning = AT_REST) -> _Weighing:
+    """The weighing with its slow errors as innovations (Legendre polynomials over the track, as large as it says) and the wobble."""
+    modes, sizes, _ = np.linalg.svd(_drawn(problem, weights, scale, correlation, turning), full_matrices=False)
+    return _Weighing(weights, scale, radius_scale, correlation, modes, 1.0 - 1.0 / np.sqrt(1.0 + sizes**2), turning)
+
+
+def _drawn(problem: Problem, weights: Floats, scale: float, correlation: float, turning: Turning) -> Floats:
+    """(n, q + 2 k) innovations of one sigma of each slow error, and of each offset of a wobble, whose size is one whatever the noise is."""
     course = np.asarray(np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS), dtype=float)
-    modes, sizes, _ = np.linalg.svd(problem.slow_error * _innovations(problem.t, course[None], correlation)[0], full_matrices=False)
-    return _Weighing(weights, scale, radius_scale, correlation, modes, 1.0 - 1.0 / np.sqrt(1.0 + sizes**2))
+    offsets = courses(turning, problem.t) * (_radii(problem, weights) / scale)[:, None]
+    return _innovations(problem.t, np.concatenate([problem.slow_error * course, offsets], axis=1)[None], correlation)[0]
+
+
+def _expect_wobble(problem: Problem, image: Floats, weighing: _Weighing) -> Wobble:
+    """How the outline's centre turns about the path at an optimum."""
+    if not len(weighing.turning.rate_rps):
+        return NO_WOBBLE
+    centre = (problem.observed - image[0])[:, :2] * (_radii(problem, weighing.weights) / weighing.scale / _seen_radii(problem))[:, None]
+    drawn = _drawn(problem, weighing.weights, weighing.scale, weighing.correlation, weighing.turning)
+    return expect(weighing.turning, _innovations(problem.t, centre[None], weighing.correlation)[0], drawn, float(np.median(_seen_radii(problem))))
+
+
+def _radii(problem: Problem, weights: Floats) -> Floats:
+    """(n,) the radius in weighted sigmas of the centre; zero where no radius was measured."""
+    return _seen_radii(problem) * np.sqrt(np.abs(np.linalg.det(problem.whitening)) * weights[:, 0])
+
+
+def _seen_radii(problem: Problem) -> Floats:
+    """(n,) px the apparent radius; the median where it was not measured, zero where it never was."""
+    radius, seen = problem.observed[:, 2], np.isfinite(problem.radius_sigma)
+    return np.where(seen, radius, np.median(radius[seen])) if np.any(seen) else np.zeros(len(radius))
 
 
 def _find_starts(problem: Problem, track: Track, known: Known, near: Fit | None) -> Floats:
@@ -235,7 +270,7 @@ def _rows(problem: Problem, theta: Floats, weighing: _Weighing) -> Floats:
         centre, radius = _standardise(problem, image, weighing)
         white = _whiten(problem, centre, weighing)
         rows = np.concatenate([white.reshape(len(theta), -1), radius, prior_residuals(problem, theta, scale)], axis=1)
-    return np.where(np.isfinite(rows), np.clip(rows, -1e8, 1e8), 1e8)
+    return np.where(np.isfinite(rows), np.clip(rows, -LARGEST_ROW, LARGEST_ROW), LARGEST_ROW)
 
 
 def _standardise(problem: Problem, image: Floats, weighing: _Weighing) -> tuple[Floats, Floats]:
@@ -278,11 +313,11 @@ def _steps(problem: Problem, theta: Floats) -> Floats:
     return STEP * np.maximum(1.0, np.abs(theta)) * np.where(np.char.endswith(np.array(problem.names), "_px") & (problem.log_mask == 0), 10.0, 1.0)
 
 
-def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
+def _weigh(problem: Problem, theta: Floats, track: Track, turning: Turning) -> _Weighing:
     """Noise scale, Student-t weights and correlation that the residuals at ``theta`` show (with the track's own claim as a prior)."""
     n = len(problem.t)
     image, _ = predict_image(problem, theta[None])
-    plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0)
+    plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0, turning)
     centre, radius = _standardise(problem, image, plain)
     centre = _without_slow(plain, centre)
     square, radius_square = np.sum(centre[0] ** 2, axis=1), radius[0] ** 2
@@ -292,7 +327,34 @@ def _weigh(problem: Problem, theta: Floats, track: Track) -> _Weighing:
     all_weights = np.ones((n, 2))
     all_weights[:, 0], all_weights[measured, 1] = weights, radius_weights
     weighing = replace(plain, weights=all_weights, scale=scale, radius_scale=max(radius_scale, 1.0))
-    return _weighing(problem, all_weights, scale, weighing.radius_scale, _estimate_correlation(problem, image, weighing, track))
+    return _weighing(problem, all_weights, scale, weighing.radius_scale, _estimate_correlation(problem, image, weighing, track), turning)
+
+
+def _seek_wobble(problem: Problem, theta: Floats, steady: _Weighing) -> Turning:
+    """What the residuals at ``theta`` tell of a wobble, whatever scale and correlation their noise has; ``steady`` weighs them without one."""
+    n, size, rates = len(problem.t), _radii(problem, steady.weights), candidate_rates(problem.t)
+    if not np.any(size) or not len(rates):
+        return AT_REST
+    plain = replace(steady, scale=1.0, correlation=0.0, slow_share=np.zeros_like(steady.slow_share))
+    rows, jacobian = _residuals(problem, plain).linearise(theta)
+    if not (np.all(np.abs(rows) < FAILED_ROW) and np.all(np.isfinite(jacobian))):
+        return AT_REST
+    angle = 2.0 * math.pi * problem.t[:, None] * rates
+    offsets = size[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=2)
+    stacked = np.concatenate([rows[None, : 2 * n].reshape(1, n, 2), jacobian[: 2 * n].T.reshape(-1, n, 2), offsets.transpose(1, 0, 2)])
+    m, views = len(theta), []
+    for correlation in CORRELATIONS:
+        weighing = _weighing(problem, steady.weights, 1.0, 1.0, correlation)
+        white = _whiten(problem, stacked, weighing).transpose(1, 0, 2)
+        log_norm = _log_norm(problem.t, correlation) + 2.0 * float(np.sum(np.log1p(-weighing.slow_share)))
+        views.append(Linearised(white[:, 0], white[:, 1 : m + 1].transpose(0, 2, 1), white[:, m + 1 :], log_norm))
+    return seek_wobble(views, rates, rows[2 * n :], jacobian[2 * n :], NOISE_PRIOR_DOF)
+
+
+def _log_norm(t: Floats, correlation: float) -> float:
+    """What the AR(1) innovations' own scale adds to the log density of residuals on two axes."""
+    gaps = np.diff(t)
+    return -float(np.sum(np.log1p(-(correlation ** (2.0 * gaps / np.median(gaps)))))) if correlation > 0 else 0.0
 
 
 def _data_names(problem: Problem) -> list[str]:
@@ -343,7 +405,7 @@ def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track
     if weighing.correlation > 0:
         dof = max(NOISE_PRIOR_DOF, dof * (1.0 - weighing.correlation**2) / (1.0 + weighing.correlation**2))
     near_bound = (theta - problem.lower < 1e-6) | (problem.upper - theta < 1e-6)
-    finite = bool(np.all(np.isfinite(rows)) and np.all(np.abs(rows) < 1e7) and np.all(np.isfinite(covariance)))
+    finite = bool(np.all(np.isfinite(rows)) and np.all(np.abs(rows) < FAILED_ROW) and np.all(np.isfinite(covariance)))
     fit = Fit(
         pattern=problem.model.name, setting=problem.setting, body=problem.body, camera=problem.camera, track=track, names=problem.names,
         estimate=theta, covariance=covariance, parameters={}, residuals=problem.observed - image[0], weights=np.column_stack(
@@ -351,6 +413,7 @@ def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track
         noise=Noise(scale=weighing.scale, correlation=weighing.correlation, dof=dof),
         evidence=_log_evidence(problem, theta, weighing, covariance) if finite else -math.inf, success=finite,
         message="" if finite else "the optimum is not finite", at_bound=tuple(n for n, b in zip(problem.names, near_bound, strict=True) if b),
+        wobble=_expect_wobble(problem, image, weighing),
     )  # fmt: skip
     return replace(fit, parameters=derive_quantities(problem, fit)) if finite else fit
 
@@ -376,7 +439,7 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
     log_like += float(np.sum(np.log(np.abs(np.linalg.det(problem.whitening))))) - 2 * len(white) * math.log(weighing.scale)
     if weighing.correlation > 0:
         log_like -= (len(white) - 1) * math.log(1.0 - weighing.correlation**2)
-    log_like += 2.0 * float(np.sum(np.log1p(-weighing.slow_share)))
+    log_like += 2.0 * float(np.sum(np.log1p(-weighing.slow_share))) - weighing.turning.surprise
     measured = np.isfinite(problem.radius_sigma)
     log_like += float(np.sum((radius_norm - 0.5 * (dof + 1) * np.log1p(radius[0] ** 2 / dof))[measured]))
     log_like -= float(np.sum(np.log(problem.radius_sigma[measured] * weighing.radius_scale)))

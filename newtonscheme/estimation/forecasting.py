@@ -48,10 +48,11 @@ def forecast_fit(
     position = problem.model.position(states, p)
     image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, position[None])
     sigma = centre_sigma(problem, fit, since)
-    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, discrepancy_sigma(fit, since)[:, None])
+    besides = np.hypot(fit.wobble.sigma_px(since), discrepancy_sigma(fit, since))
+    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, besides[:, None])
     end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
     end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]), axis=1))))
-    centre = image[0, :end, :2]
+    centre = image[0, :end, :2] + fit.wobble.expected_px(since[:end])
     return Forecast(
         t=np.asarray(t, dtype=float)[:end], centre_px=centre, lower_px=centre - half[:end], upper_px=centre + half[:end],
         position=position[:end], level=level, stop=stop,

@@ -149,12 +149,17 @@ def _compare(problem: Problem, fit: Fit, axes: Floats, sample: Track) -> Samples
         return None
     velocity = (image[0, 1, :2] - image[0, 0, :2]) / (0.5 * interval)
     slopes = (image[1 : m + 1, 1:, :2] - image[m + 1 :, 1:, :2]) / (2.0 * BAND_STEP_SIGMAS)
-    noise: Floats = sample.covariance_px * fit.noise.scale**2 + clock_jitter(fit) ** 2 * velocity[:, None] * velocity
+    noise: Floats = _noise(fit, sample, since) + clock_jitter(fit) ** 2 * velocity[:, None] * velocity
     return Samples(
-        t=sample.t, step=interval, residual=sample.centre_px - image[0, 1:, :2],
+        t=sample.t, step=interval, residual=sample.centre_px - image[0, 1:, :2] - fit.wobble.expected_px(since),
         slopes=slopes, roots=np.asarray(np.linalg.cholesky(noise), dtype=np.float64),
         correlation=fit.noise.correlation, clutter=clutter_odds(int(np.sum(fit.weights[:, 0] < DOUBTED)), len(fit.weights)),
     )  # fmt: skip
+
+
+def _noise(fit: Fit, samples: Track, since: Floats) -> Floats:
+    """(n, 2, 2) px^2 that samples are off the centre of mass by, besides what is expected of a wobble."""
+    return np.asarray(samples.covariance_px * fit.noise.scale**2 + fit.wobble.sigma_px(since)[:, None, None] ** 2 * np.eye(2))
 
 
 def _unexplained(fit: Fit, t: Floats) -> Floats:
@@ -198,10 +203,11 @@ def _take_in(monitor: Monitor) -> Monitor:
 
 def clock_jitter(fit: Fit) -> float:
     """The clock's jitter (s) that the locked residuals show: what they have along the path beyond their noise, over the speed; 0 if nothing."""
+    residuals = fit.steady_residuals
     path = fit.track.centre_px - fit.residuals[:, :2]
     velocity = np.gradient(path, fit.track.t, axis=0)
     speed2 = np.sum(velocity**2, axis=1)
-    along = np.sum(fit.residuals[:, :2] * velocity, axis=1) ** 2
+    along = np.sum(residuals * velocity, axis=1) ** 2
     claimed = fit.noise.scale**2 * np.einsum("ni,nij,nj->n", velocity, fit.track.covariance_px, velocity)
     trusted = fit.weights[:, 0] > DOUBTED
     excess = float(np.sum((along - claimed)[trusted])) / max(float(np.sum(speed2[trusted] ** 2)), 1e-30)
@@ -232,8 +238,8 @@ def innovations(problem: Problem, fit: Fit, samples: Track) -> tuple[Floats, Flo
     since = samples.t - fit.track.t[0]
     image, _ = predict_image(problem, fit.estimate[None], since)
     slopes = sensitivity(problem, fit, since)
-    noise = samples.covariance_px * fit.noise.scale**2 + discrepancy_sigma(fit, since)[:, None, None] ** 2 * np.eye(2)
-    return samples.centre_px - image[0, :, :2], np.einsum("mhi,mhj->hij", slopes, slopes) + noise
+    noise = _noise(fit, samples, since) + discrepancy_sigma(fit, since)[:, None, None] ** 2 * np.eye(2)
+    return samples.centre_px - image[0, :, :2] - fit.wobble.expected_px(since), np.einsum("mhi,mhj->hij", slopes, slopes) + noise
 
 
 def normalised_squares(problem: Problem, fit: Fit, samples: Track) -> Floats:

@@ -85,7 +85,7 @@ def assess_fit(fit: Fit, known: Known, *, part: bool = False) -> tuple[Verdict, 
 
 
 def _rms_px(fit: Fit) -> float:
-    return float(np.sqrt(np.mean(np.sum(fit.residuals[:, :2] ** 2, axis=1))))
+    return float(np.sqrt(np.mean(np.sum(fit.steady_residuals**2, axis=1))))
 
 
 def smooth_misfit(fit: Fit) -> tuple[float, float]:
@@ -108,7 +108,7 @@ def smooth_misfit(fit: Fit) -> tuple[float, float]:
 def _tame_residuals(fit: Fit) -> Floats:
     """(n, 2) px residuals in which an outlier weighs what the robust fit let it weigh, and a vague sample as much less as it is vaguer."""
     sigma = fit.track.sigma_px
-    return fit.residuals[:, :2] * np.minimum(fit.weights[:, :1], 1.0) * np.minimum(np.median(sigma) / sigma, 1.0)[:, None]
+    return fit.steady_residuals * np.minimum(fit.weights[:, :1], 1.0) * np.minimum(np.median(sigma) / sigma, 1.0)[:, None]
 
 
 def _unit_time(t: Floats) -> Floats:
@@ -154,13 +154,14 @@ def _numbers_of(fit: Fit) -> float:
 
 def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     """Times (-1 to 1) of up to `BLOCKS` equal blocks, means of centres and residuals over them, and the sigma of each mean."""
-    n = len(fit.track)
+    n, residuals = len(fit.track), fit.steady_residuals
+    steady = fit.track.centre_px - fit.residuals[:, :2] + residuals
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
     blocks = [slice(int(a), int(b)) for a, b in pairwise(edges)]
     time = _unit_time(np.array([fit.track.t[b].mean() for b in blocks]))
-    observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
+    observed = np.array([steady[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
-    left = np.array([np.sum(weights[b] * fit.residuals[b, :2], axis=0) / np.sum(weights[b]) for b in blocks])
+    left = np.array([np.sum(weights[b] * residuals[b], axis=0) / np.sum(weights[b]) for b in blocks])
     error = [_error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks]
     sigma = fit.noise.scale * np.array([float(np.mean(fit.track.sigma_px[b])) for b in blocks]) * error
     return time, observed, left, sigma
