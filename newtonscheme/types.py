@@ -323,12 +323,14 @@ class Wobble:
     """What a spinning body's outline is off its centre of mass by: turning offsets at k rates ``rate_rps``, the same law on either axis.
 
     ``mean_px`` (2 k, 2) are the expected amplitudes of their cosines, then of their sines, from the track's first sample on;
-    ``covariance_px`` (2 k, 2 k) is that of the amplitudes on an axis; ``probability`` that there is a wobble worth knowing.
+    ``covariance_px`` (2 k, 2 k) is that of the amplitudes on an axis for a known path, and ``gain`` (2 k, n) what a pixel of a sample's residual
+    adds to each; ``probability`` that there is a wobble worth knowing.
     """
 
     rate_rps: Floats
     mean_px: Floats
     covariance_px: Floats
+    gain: Floats
     probability: float
 
     def __post_init__(self) -> None:
@@ -336,6 +338,7 @@ class Wobble:
         _freeze(self, "rate_rps", self.rate_rps, (k,))
         _freeze(self, "mean_px", self.mean_px, (2 * k, 2))
         _freeze(self, "covariance_px", self.covariance_px, (2 * k, 2 * k))
+        _freeze(self, "gain", self.gain, (2 * k, None))
 
     @property
     def main_rate_rps(self) -> float:
@@ -356,8 +359,12 @@ class Wobble:
         """(h, 2) px the expected offset at times ``since`` (h,) s after the track's first sample."""
         return np.asarray(self._forms(since) @ self.mean_px)
 
+    def response(self, since: Floats) -> Floats:
+        """(h, n) how the expected offset at times ``since`` (h,) s follows the residuals: the part of a moved path that it gives back."""
+        return np.asarray(self._forms(since) @ self.gain)
+
     def sigma_px(self, since: Floats) -> Floats:
-        """(h,) px its uncertainty on each axis."""
+        """(h,) px its uncertainty on each axis for a known path."""
         forms = self._forms(since)
         return np.sqrt(np.maximum(np.einsum("hi,ij,hj->h", forms, self.covariance_px, forms), 0.0))
 
@@ -366,7 +373,7 @@ class Wobble:
         return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
 
-NO_WOBBLE = Wobble(np.empty(0), np.empty((0, 2)), np.empty((0, 0)), 0.0)
+NO_WOBBLE = Wobble(np.empty(0), np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,14 +114,13 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
     theta, problem = _follow_starts(problem, starts, weighing, screening)
     if theta is None:
         return _failed(track, pattern, camera, body, known, f"no start of {pattern} could be integrated, or none came near the track")
-    turning = AT_REST
     for k in range(1 if screening else NOISE_ROUNDS if near is None else NEAR_ROUNDS):
-        weighing = _weigh(problem, theta, track, turning)
+        weighing = _weigh(problem, theta, track, weighing)
         if k == SEEKING_ROUND and problem.model.family == "free_flight":
             turning = _seek_wobble(problem, theta, weighing)
-            weighing = _weigh(problem, theta, track, turning)
+            weighing = _weigh(problem, theta, track, replace(weighing, turning=turning))
         theta = descend(_residuals(problem, weighing), theta, REFIT_ITERATIONS if screening else FIT_ITERATIONS).theta
-    return _conclude(problem, theta, _weigh(problem, theta, track, turning), track)
+    return _conclude(problem, theta, _weigh(problem, theta, track, weighing), track)
 
 
 def _thin(track: Track, most: int) -> Track:
@@ -162,9 +161,11 @@ def _expect_wobble(problem: Problem, image: Floats, weighing: _Weighing) -> Wobb
     """How the outline's centre turns about the path at an optimum."""
     if not len(weighing.turning.rate_rps):
         return NO_WOBBLE
-    centre = (problem.observed - image[0])[:, :2] * (_radii(problem, weighing.weights) / weighing.scale / _seen_radii(problem))[:, None]
+    radius = _seen_radii(problem)
+    standard = np.diag(_radii(problem, weighing.weights) / weighing.scale / radius)
     drawn = _drawn(problem, weighing.weights, weighing.scale, weighing.correlation, weighing.turning)
-    return expect(weighing.turning, _innovations(problem.t, centre[None], weighing.correlation)[0], drawn, float(np.median(_seen_radii(problem))))
+    whitening = _innovations(problem.t, standard[None], weighing.correlation)[0]
+    return expect(weighing.turning, (problem.observed - image[0])[:, :2], whitening, drawn, float(np.median(radius)))
 
 
 def _radii(problem: Problem, weights: Floats) -> Floats:
@@ -313,11 +314,15 @@ def _steps(problem: Problem, theta: Floats) -> Floats:
     return STEP * np.maximum(1.0, np.abs(theta)) * np.where(np.char.endswith(np.array(problem.names), "_px") & (problem.log_mask == 0), 10.0, 1.0)
 
 
-def _weigh(problem: Problem, theta: Floats, track: Track, turning: Turning) -> _Weighing:
-    """Noise scale, Student-t weights and correlation that the residuals at ``theta`` show (with the track's own claim as a prior)."""
-    n = len(problem.t)
+def _weigh(problem: Problem, theta: Floats, track: Track, before: _Weighing) -> _Weighing:
+    """Noise scale, Student-t weights and correlation that the residuals at ``theta`` show (with the track's own claim as a prior).
+
+    A wobble stays as it was ``before``; what it is expected to be under the noise of then is not noise.
+    """
+    n, turning = len(problem.t), before.turning
     image, _ = predict_image(problem, theta[None])
-    plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0, turning)
+    image[0, :, :2] += _expect_wobble(problem, image, before).expected_px(problem.t)
+    plain = _weighing(problem, np.ones((n, 2)), 1.0, 1.0, 0.0)
     centre, radius = _standardise(problem, image, plain)
     centre = _without_slow(plain, centre)
     square, radius_square = np.sum(centre[0] ** 2, axis=1), radius[0] ** 2

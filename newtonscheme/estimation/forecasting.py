@@ -48,8 +48,7 @@ def forecast_fit(
     position = problem.model.position(states, p)
     image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, position[None])
     sigma = centre_sigma(problem, fit, since)
-    besides = np.hypot(fit.wobble.sigma_px(since), discrepancy_sigma(fit, since))
-    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, besides[:, None])
+    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, discrepancy_sigma(fit, since)[:, None])
     end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
     end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]), axis=1))))
     centre = image[0, :end, :2] + fit.wobble.expected_px(since[:end])
@@ -98,20 +97,30 @@ def _mixture_quantile(probability: float, share: Floats, centre: Floats, sigma: 
 
 
 def centre_sigma(problem: Problem, fit: Fit, since: Floats) -> Floats:
-    """(h, 2) px: the standard uncertainty of the true centre at times ``since`` the track's start, from the fit's covariance alone."""
+    """(h, 2) px: the standard uncertainty of the true centre at times ``since`` the track's start, from fit and wobble alone."""
     slopes = sensitivity(problem, fit, since)
-    return np.sqrt(np.einsum("mhi,mhi->hi", slopes, slopes))
+    return np.asarray(np.hypot(np.sqrt(np.einsum("mhi,mhi->hi", slopes, slopes)), fit.wobble.sigma_px(since)[:, None]))
 
 
 def sensitivity(problem: Problem, fit: Fit, since: Floats) -> Floats:
-    """(m, h, 2) px: what one sigma along each principal axis of the fit's covariance does to the centre."""
+    """(m, h, 2) px: what one sigma along each principal axis of the fit's covariance does to the centre.
+
+    A path that is moved away from the samples leaves them a larger wobble, which takes a part of it back.
+    """
     values, vectors = np.linalg.eigh(fit.covariance)
-    steps = (vectors * np.sqrt(np.maximum(values, 0.0))).T * BAND_STEP_SIGMAS
-    m = len(steps)
+    axes = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    ahead = slopes_along(problem, fit, axes, since)
+    if not len(fit.wobble.rate_rps):
+        return ahead
+    return np.asarray(ahead - np.einsum("hn,mni->mhi", fit.wobble.response(since), slopes_along(problem, fit, axes, problem.t)))
+
+
+def slopes_along(problem: Problem, fit: Fit, axes: Floats, since: Floats) -> Floats:
+    """(m, h, 2) px: what the law moves the centre by for each of the moves ``axes`` (m, m) of the estimate."""
     # Not held to the bounds: a step of which one coordinate is cut off leaves the valley that the others follow.
-    sets = np.concatenate([fit.estimate + steps, fit.estimate - steps])
-    image, _ = predict_image(problem, sets, since)
-    return (image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS)
+    moved, m = BAND_STEP_SIGMAS * axes, len(axes)
+    image, _ = predict_image(problem, np.concatenate([fit.estimate + moved, fit.estimate - moved]), since)
+    return np.asarray((image[:m, :, :2] - image[m:, :, :2]) / (2 * BAND_STEP_SIGMAS))
 
 
 def discrepancy_sigma(fit: Fit, since: Floats) -> Floats:

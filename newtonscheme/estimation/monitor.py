@@ -18,7 +18,7 @@ from ..physics.symmetry import charge_gradient
 from ..types import Bools, Fit, Floats, Track
 from .breaks import OUT_OF_LINE, STUDENT_DOF, WINDOW, Samples, Window, charge_evidence, clutter_odds, condition, jump_evidence, outlier_relief, whiten
 from .fitting import restate
-from .forecasting import BAND_STEP_SIGMAS, discrepancy_sigma, sensitivity
+from .forecasting import BAND_STEP_SIGMAS, discrepancy_sigma, sensitivity, slopes_along
 from .parameters import Known, Problem, coordinates_by_px, predict_image, unpack
 
 FALSE_ALARM = 1e-4
@@ -62,13 +62,14 @@ class Monitor:
     """A locked fit and what the samples since have told. Start one with `start`, feed it with `step`.
 
     The path is linear in the fit's uncertainty: prediction + slopes . a with ``axes`` (m, m) the moves of the estimate for each unit of a, which
-    is normal with ``mean`` (m,) and ``spread`` (m, m): 0 and 1 at the lock, less with every sample that has passed. ``recent`` are the last
-    samples, of which the first has been taken in.
+    is normal with ``mean`` (m,) and ``spread`` (m, m): 0 and 1 at the lock, less with every sample that has passed. ``locked`` (m, n, 2) px are
+    the slopes at the fit's own samples. ``recent`` are the last samples, of which the first has been taken in.
     """
 
     problem: Problem
     fit: Fit
     axes: Floats
+    locked: Floats
     mean: Floats
     spread: Floats
     recent: Samples
@@ -85,11 +86,12 @@ def start(fit: Fit, known: Known, *, charges: bool = False) -> Monitor:
     """
     values, vectors = np.linalg.eigh(fit.covariance)
     axes, problem, m = (vectors * np.sqrt(np.maximum(values, 0.0))).T, restate(fit, known), len(values)
-    recent = _compare(problem, fit, axes, fit.track.select(slice(-1, None)))
+    locked = slopes_along(problem, fit, axes, problem.t)
+    recent = _compare(problem, fit, axes, locked, fit.track.select(slice(-1, None)))
     if recent is None:
         raise ValueError("a fit that does not reach its own last sample cannot be locked")
     recent = replace(recent, anchored=bool(fit.weights[-1, 0] >= DOUBTED))
-    return Monitor(problem, fit, axes, np.zeros(m), np.eye(m), recent, charges)
+    return Monitor(problem, fit, axes, locked, np.zeros(m), np.eye(m), recent, charges)
 
 
 def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
@@ -98,7 +100,7 @@ def step(monitor: Monitor, sample: Track) -> tuple[Monitor, Innovation]:
     Where the locked law predicts nothing finite (behind the camera, beyond what can be integrated) it has ended: the alarm rings.
     """
     problem, fit = monitor.problem, monitor.fit
-    compared = _compare(problem, fit, monitor.axes, sample)
+    compared = _compare(problem, fit, monitor.axes, monitor.locked, sample)
     if compared is None:
         return monitor, _nothing_predicted(float(sample.t[0]))
     recent = _join(monitor.recent, compared)
@@ -139,7 +141,7 @@ def _with_charges(innovation: Innovation, window: Window, relief: float, gradien
     return replace(innovation, imbalance=float(balance[best]) - relief, unbalanced_at=moment, charges=charges)
 
 
-def _compare(problem: Problem, fit: Fit, axes: Floats, sample: Track) -> Samples | None:
+def _compare(problem: Problem, fit: Fit, axes: Floats, locked: Floats, sample: Track) -> Samples | None:
     """One sample against the locked prediction: its residual, its slopes along the axes, and its noise; None where nothing finite is predicted."""
     interval = float(np.median(np.diff(fit.track.t)))
     since, m, moved = sample.t - fit.track.t[0], len(axes), BAND_STEP_SIGMAS * axes
@@ -149,6 +151,8 @@ def _compare(problem: Problem, fit: Fit, axes: Floats, sample: Track) -> Samples
         return None
     velocity = (image[0, 1, :2] - image[0, 0, :2]) / (0.5 * interval)
     slopes = (image[1 : m + 1, 1:, :2] - image[m + 1 :, 1:, :2]) / (2.0 * BAND_STEP_SIGMAS)
+    if len(fit.wobble.rate_rps):
+        slopes = slopes - np.einsum("hn,mni->mhi", fit.wobble.response(since), locked)
     noise: Floats = _noise(fit, sample, since) + clock_jitter(fit) ** 2 * velocity[:, None] * velocity
     return Samples(
         t=sample.t, step=interval, residual=sample.centre_px - image[0, 1:, :2] - fit.wobble.expected_px(since),

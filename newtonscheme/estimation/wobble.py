@@ -57,13 +57,14 @@ def courses(turning: Turning, t: Floats) -> Floats:
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * np.tile(np.sqrt(turning.variance), 2)
 
 
-def expect(turning: Turning, residual: Floats, drawn: Floats, radius_px: float) -> Wobble:
+def expect(turning: Turning, residual_px: Floats, whitening: Floats, drawn: Floats, radius_px: float) -> Wobble:
     """The offsets to expect.
 
     Args:
         turning: How fast and how far.
-        residual: (n, 2) of the centre, independent and in sigmas but for slow errors and the wobble.
-        drawn: (n, q + 2 k) what slow errors of one sigma, and last the offsets of `courses`, make of it.
+        residual_px: (n, 2) of the centre.
+        whitening: (n, n) what makes it independent and gives it sigmas, but for slow errors and the wobble.
+        drawn: (n, q + 2 k) what slow errors of one sigma, and last the offsets of `courses`, are then.
         radius_px: What `courses` counts in.
     """
     k = len(turning.rate_rps)
@@ -71,8 +72,8 @@ def expect(turning: Turning, residual: Floats, drawn: Floats, radius_px: float) 
         return NO_WOBBLE
     covariance = np.linalg.inv(np.eye(drawn.shape[1]) + drawn.T @ drawn)
     size = radius_px * np.tile(np.sqrt(turning.variance), 2)
-    mean = (covariance @ drawn.T @ residual)[-2 * k :] * size[:, None]
-    return Wobble(turning.rate_rps, mean, covariance[-2 * k :, -2 * k :] * np.outer(size, size), turning.probability)
+    gain = size[:, None] * (covariance @ drawn.T @ whitening)[-2 * k :]
+    return Wobble(turning.rate_rps, gain @ residual_px, covariance[-2 * k :, -2 * k :] * np.outer(size, size), gain, turning.probability)
 
 
 def candidate_rates(t: Floats) -> Floats:
