@@ -31,6 +31,8 @@ SCALES = np.geomspace(0.4, 6.4, 9)
 """Noise scales over the track's own sigmas that are averaged over."""
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95)
 """Correlations of neighbours' noise that are averaged over, each half as probable as the one before: what drifts is not yet what turns."""
+LEAST_INFORMATION = 1e-13
+"""Of numbers scaled to one: a direction that nothing tells is taken to be this well known, for every wobble alike."""
 NEGLIGIBLE = 1e-3
 """Share of the largest variance below which a rate is left out."""
 
@@ -140,11 +142,12 @@ def _evidence(view: Linearised, rest: Floats, rest_slopes: Floats, prior_dof: fl
     still, turning = np.empty(len(SCALES)), np.empty((len(SCALES), len(SIZES), k))
     for i, scale in enumerate(SCALES):
         hessian, gradient = normal / scale**2 + precision, slope / scale**2 + known
-        size = np.sqrt(np.diag(hessian))
-        scaled = hessian / np.outer(size, size)
-        inverse = np.linalg.pinv(scaled, rcond=1e-12, hermitian=True) / np.outer(size, size)
+        size = np.sqrt(np.maximum(np.diag(hessian), 1e-24))
+        spread, axes = np.linalg.eigh(hessian / np.outer(size, size))
+        spread = np.maximum(spread, LEAST_INFORMATION)
+        inverse = (axes / spread) @ axes.T / np.outer(size, size)
         still[i] = view.log_norm - 0.5 * (power / scale**2 - gradient @ inverse @ gradient) - 2 * n * math.log(scale)
-        still[i] -= 0.5 * float(np.linalg.slogdet(scaled)[1]) + float(np.sum(np.log(size)))
+        still[i] -= 0.5 * float(np.sum(np.log(spread))) + float(np.sum(np.log(size)))
         still[i] -= 0.5 * prior_dof * (1.0 / scale**2 + 2.0 * math.log(scale))
         inner = square / scale**2 - cross @ inverse @ cross.transpose(0, 2, 1) / scale**4
         lead = pull / scale**2 - cross @ (inverse @ gradient) / scale**2
