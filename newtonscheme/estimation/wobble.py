@@ -23,8 +23,8 @@ SIZES, SIZE_PRIOR = np.array([0.01, 0.02, 0.04]), np.array([0.5, 0.3, 0.2])
 """Sigmas of the offset on each axis in radii, and how probable each is."""
 SLOWEST_RPS, FASTEST_RPS = 0.5, 15.0
 """Rates of turning, equally probable on a logarithmic scale, as the film shows them: what turns faster than half the frame rate seems slower."""
-LEAST_TURNS = 0.25
-"""What turns less than this over the track is at rest for it."""
+LEAST_TURNS = 0.75
+"""What turns less than this over the track bends it as a law would: it is left to the law, and to the slow errors."""
 STEPS_PER_TURN, MOST_RATES = 6, 120
 """Rates are so many to each turn over the track: neighbours differ by a sixth of a turn from its begin to its end."""
 SCALES = np.geomspace(0.4, 6.4, 9)
