@@ -81,16 +81,30 @@ def track_still_or_moving(
     found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks)
     if not _moves(found):
         return found
+    steadied = _track_steadied(reopen, roi=roi, detector=detector, progress=progress, max_tracks=max_tracks)
+    if steadied is not None:
+        return steadied
+    # A motion that is too slight to lose the background by is no reason to find nothing.
+    found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks, strict=False)
+    return _without_hope(found) if _moves(found) else found
+
+
+def _track_steadied(
+    reopen: Callable[[], VideoReader], *, roi: tuple[int, int, int, int] | None, detector: Detector | None, progress: Progress | None,
+    max_tracks: int,
+) -> Tracking | None:  # fmt: skip
+    """What moves before the background laid still; None where it cannot be followed, or moves on."""
     motion = register_frames(reopen(), progress)
     if motion is None:
-        return _without_hope(found)
+        return None
     canvas = _first_views(reopen(), motion)
     left, top = canvas.offset_px
     on_canvas = None if roi is None else (roi[0] + left, roi[1] + top, roi[2], roi[3])
     laid = None if detector is None else partial(_laid_boxes, detector, motion, canvas)
-    steadied = track_objects(SteadyReader(reopen(), motion, canvas), roi=on_canvas, find_boxes=laid, progress=progress, max_tracks=max_tracks)
+    reader = SteadyReader(reopen(), motion, canvas)
+    steadied = track_objects(reader, roi=on_canvas, find_boxes=laid, progress=progress, max_tracks=max_tracks, strict=False)
     if _moves(steadied):
-        return _without_hope(found)
+        return None
     tracks = tuple(_in_first_frame(track, motion, canvas) for track in steadied.tracks)
     return replace(steadied, tracks=tracks, notices=(*steadied.notices, Notice("camera_steadied", STEADIED)), camera_motion=motion)
 

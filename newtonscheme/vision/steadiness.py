@@ -15,7 +15,10 @@ FRAMES = 10
 SHORTLY = 6
 """Frames between two that show a turning camera nearly the same."""
 MOVED_PX = 3.0
-"""Detection pixels: a background that moves more is everywhere in front of itself; less is left to the noise of the track."""
+"""Detection pixels: a background that moves more is everywhere in front of itself."""
+SLIGHTLY_PX, SLIGHTLY_SIGMAS, SLIGHTLY_AGREEING, SLIGHTLY_SPREAD = 0.5, 10.0, 0.6, 0.5
+"""A hand that nearly holds still: the background is worth following where it moves by more than this, so many times as far as its motion's
+error, and so large a share of the features, from all over the picture, agrees. What moves less is left to the noise of the track."""
 LEAST_AGREEING = 0.3
 """Of the earlier frame's features: fewer may be those of one large moving thing."""
 MOST_STAYED = 0.15
@@ -26,19 +29,25 @@ MOVED_SHARE = 0.3
 """Share of the frames that must have moved: one jolt is a cut."""
 
 
-def camera_moves(lumas: Sequence[Bytes]) -> bool:
-    """Whether the background of frames (h, w) uint8 at detection scale moves as a whole: shifts, turns or grows."""
+def camera_moves(lumas: Sequence[Bytes], *, slightly: bool = True) -> bool:
+    """Whether the background of frames (h, w) uint8 at detection scale moves as a whole: shifts, turns or grows.
+
+    ``slightly``: also where that takes a look at all of it to see, as of a camera in a quiet hand.
+    """
     if len(lumas) < 3:
         return False
     later = spread_indices(len(lumas), FRAMES + 1)[1:]
     first = Features.of(lumas[0])
-    since_first = [_moved(first, lumas[k]) for k in later]
-    shortly = [_moved(Features.of(lumas[k - SHORTLY]), lumas[k]) for k in later if k > SHORTLY]
+    since_first = [_moved(first, lumas[k], slightly) for k in later]
+    shortly = [_moved(Features.of(lumas[k - SHORTLY]), lumas[k], False) for k in later if k > SHORTLY]
     return any(len(moved) > 0 and float(np.mean(moved)) >= MOVED_SHARE for moved in (since_first, shortly))
 
 
-def _moved(first: Features, other: Bytes) -> bool:
+def _moved(first: Features, other: Bytes, slightly: bool) -> bool:
     match = first.match(other, np.eye(3))
     if match is None or match.share <= LEAST_AGREEING or match.stayed >= MOST_STAYED:
         return False
-    return match.moved_px > MOVED_PX and match.spread >= LEAST_SPREAD
+    if match.moved_px > MOVED_PX:
+        return match.spread >= LEAST_SPREAD
+    clear = match.share > SLIGHTLY_AGREEING and match.spread > SLIGHTLY_SPREAD
+    return slightly and clear and match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.error_px)

@@ -71,12 +71,12 @@ PREFERENCE = 3
 
 def track_objects(
     reader: Film, *, roi: tuple[int, int, int, int] | None = None, find_boxes: FindBoxes | None = None, progress: Progress | None = None,
-    max_tracks: int = 8,
+    max_tracks: int = 8, strict: bool = True,
 ) -> Tracking:  # fmt: skip
     """Tracks of everything that moves like one body, the smoothest first; an empty tuple when nothing does.
 
-    ``roi`` is (left, top, width, height) in pixels; ``find_boxes`` gives the boxes of a frame in which alone something counts. Decodes the
-    video once; memory does not grow with its length.
+    ``roi`` is (left, top, width, height) in pixels; ``find_boxes`` gives the boxes of a frame in which alone something counts. ``strict``: nothing
+    is looked for before a background that moves even slightly. Decodes the video once; memory does not grow with its length.
     """
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
@@ -91,7 +91,7 @@ def track_objects(
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes)
+            steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, strict)
             stretch, boxes = Stretch(reader.width_px, reader.height_px), {}
         stretch.append(frame)
         if find_boxes is not None:
@@ -100,7 +100,7 @@ def track_objects(
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes)
+        steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, strict)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
@@ -123,7 +123,7 @@ def _grown(boxes: Floats) -> Floats:
 
 def _digest(
     stretch: Stretch, linkers: Sequence[Linker], unturned: list[Path], evidence: Evidence, roi: tuple[int, int, int, int] | None,
-    boxes: Mapping[int, Floats],
+    boxes: Mapping[int, Floats], strict: bool,
 ) -> bool:  # fmt: skip
     """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves.
 
@@ -132,7 +132,7 @@ def _digest(
     background = stretch.finish()
     first = len(evidence.index)
     interval = float(np.median(np.diff(stretch.t))) if len(stretch) > 1 else 1.0
-    steady = not camera_moves(stretch.luma)
+    steady = not camera_moves(stretch.luma, slightly=strict)
     for k in range(len(stretch)):
         chroma = stretch.chroma[k] if stretch.chroma else None
         found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi, boxes.get(stretch.index[k])) if steady else []

@@ -50,6 +50,11 @@ def zoom(t: Floats) -> Floats:
     return looks(110 + 20 * t, 140 + 14 * t, np.zeros_like(t), 1 - 0.12 * t)
 
 
+def quiet_hand(t: Floats) -> Floats:
+    """It leaves the background nearly where it was, and the ball some twenty times its error off."""
+    return looks(120 + 1.6 * np.sin(2.3 * t), 150 + 1.3 * (1 - np.cos(2.9 * t)), np.zeros_like(t), np.ones_like(t))
+
+
 def still(t: Floats) -> Floats:
     return looks(np.full_like(t, 120.0), np.full_like(t, 150.0), np.zeros_like(t), np.ones_like(t))
 
@@ -84,7 +89,7 @@ def error_of(motion: CameraMotion, maps: Floats) -> Floats:
     )
 
 
-@pytest.mark.parametrize("camera", [shake, pan, zoom], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("camera", [shake, pan, zoom, quiet_hand], ids=lambda c: c.__name__)
 def test_the_ball_goes_where_it_went_in_the_first_frames_coordinates(
     camera: Callable[[Floats], Floats], write_clip: WriteClip, tmp_path: Path
 ) -> None:
@@ -113,6 +118,16 @@ def test_the_stated_error_of_the_camera_is_of_the_size_of_the_true_one(write_cli
     off = [np.hypot(*(mapped(found, middle) - mapped(back @ true, middle))[0]) for found, true in zip(motion.to_first, maps, strict=True)]
     assert np.median(off[1:]) < 4 * np.median(motion.error_px[1:])
     assert motion.error_px[0] == 0.0
+
+
+def test_a_slight_motion_that_cannot_be_followed_does_not_hide_the_ball(
+    write_clip: WriteClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = film(write_clip, tmp_path / "moving.mp4", quiet_hand, paint_world(1))
+    monkeypatch.setattr("newtonscheme.vision.stabilisation.register_frames", lambda reader, progress: None)
+    found = track(path)
+    assert found.camera_motion is None
+    assert len(found.tracks[0]) >= 0.8 * FRAMES
 
 
 def test_a_still_camera_pays_nothing_and_is_told_nothing(write_clip: WriteClip, tmp_path: Path) -> None:
