@@ -35,6 +35,7 @@ PADDING_IN = 0.08
 NUMBER_LETTERS = 46
 """Letters in a line of the numbers below the path."""
 SMALLEST_RESIDUAL_PX, RESIDUAL_ROOM = 1e-3, 1.25
+WOBBLE_POINTS = 200
 HALF_WEIGHT = 0.5
 """A sample that the robust fit counts less than this is ringed."""
 ELLIPSE_CORNERS = 24
@@ -174,7 +175,12 @@ def _number_rows(report: Report) -> list[tuple[str, str]]:
 
 
 def _draw_residuals(rows: Sequence[Axes], fit: Fit) -> None:
-    """Observed minus fitted, with the sigma of each sample as the track gives it."""
+    """Observed minus fitted, with the sigma of each sample as the track gives it, and what a clear wobble makes of it."""
+    if fit.wobble.is_clear:
+        since = np.linspace(0.0, fit.track.t[-1] - fit.track.t[0], WOBBLE_POINTS)
+        for axes, offset in zip(rows, fit.wobble.expected_px(since).T, strict=False):
+            axes.plot(fit.track.t[0] + since, offset, "-", color=UNSEEN, lw=1.0)
+        rows[0].text(0.02, 0.94, f"wobble, {fit.wobble.main_rate_rps:.2g} turns/s", transform=rows[0].transAxes, va="top", fontsize=7.5, color=UNSEEN)
     sigmas = (*np.sqrt(np.diagonal(fit.track.covariance_px, axis1=1, axis2=2)).T, fit.track.radius_sigma_px)
     for axes, name, residual, sigma, weight in zip(rows, ("u", "v", "radius"), fit.residuals.T, sigmas, fit.weights.T, strict=True):
         seen = np.isfinite(residual)

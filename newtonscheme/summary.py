@@ -34,8 +34,6 @@ MAIN_ACCOUNTS = ("g", "speed", "length", "forecast")
 BEYOND_STATED = 3.0
 """Sigmas of an excess that its origins do not explain: dividing it would blame the wrong ones."""
 TOLD_ORIGINS, LEAST_ORIGIN = 3, 0.02
-SURE_OF_WOBBLE = 0.9
-"""Probability from which a wobble is told."""
 TOLD_OTHER_TRACKS = 3
 """More other objects than these are counted, not listed."""
 
@@ -153,8 +151,8 @@ def _stability(stability: Stability, fit: Fit | None) -> list[str]:
 
 
 def _wobble(fit: Fit | None) -> list[str]:
-    """That the outline circles about the centre of mass, where that is nearly sure."""
-    if fit is None or fit.wobble.probability < SURE_OF_WOBBLE:
+    """That the outline circles about the centre of mass, where that is clear."""
+    if fit is None or not fit.wobble.is_clear:
         return []
     radius, rate = format_number(fit.wobble.radius_px, 2), format_number(fit.wobble.main_rate_rps, 2)
     return [f"the outline circles about the centre of mass: {radius} px, {rate} turns a second (whole turns between frames are not seen)"]

@@ -318,6 +318,10 @@ class Noise:
     discrepancy_px: float = 0.0
 
 
+CLEAR_WOBBLE = 0.9
+"""Probability from which a wobble is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wobble:
     """What a spinning body's outline is off its centre of mass by: turning offsets at k rates ``rate_rps``, the same law on either axis.
@@ -339,6 +343,11 @@ class Wobble:
         _freeze(self, "mean_px", self.mean_px, (2 * k, 2))
         _freeze(self, "covariance_px", self.covariance_px, (2 * k, 2 * k))
         _freeze(self, "gain", self.gain, (2 * k, None))
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is worth telling a person."""
+        return self.probability > CLEAR_WOBBLE
 
     @property
     def main_rate_rps(self) -> float:

@@ -12,7 +12,8 @@ from helpers import make_forecast, make_refused_report, make_report, make_track,
 
 from newtonscheme.errors import UsageError
 from newtonscheme.figures import draw_report, write_plot
-from newtonscheme.types import Report
+from newtonscheme.summary import summarise
+from newtonscheme.types import Report, Wobble
 
 
 def path_axes(report: Report):
@@ -55,6 +56,19 @@ def test_the_path_and_its_forecast_are_in_view() -> None:
     for u, v in np.concatenate([report.track.centre_px, report.forecast.centre_px]):
         assert left < u < right
         assert top < v < bottom
+
+
+def test_a_clear_wobble_is_drawn_among_the_residuals_and_told() -> None:
+    report = make_report()
+    assert report.fit is not None
+    n = len(report.fit.track)
+    wobble = Wobble(np.array([2.0]), np.array([[3.0, 0.0], [0.0, 3.0]]), np.eye(2), np.zeros((2, n)), 0.99)
+    wobbling = replace(report, fit=replace(report.fit, wobble=wobble))
+    drawn = {text.get_text() for axes in draw_report(wobbling).axes for text in axes.texts}
+    assert "wobble, 2 turns/s" in drawn
+    assert not any("wobble" in text.get_text() for axes in draw_report(report).axes for text in axes.texts)
+    assert "2 turns a second" in summarise(wobbling)
+    assert "turns a second" not in summarise(report)
 
 
 def test_the_band_is_as_wide_as_the_report_says() -> None:
