@@ -16,9 +16,10 @@ SHORTLY = 6
 """Frames between two that show a turning camera nearly the same."""
 MOVED_PX = 3.0
 """Detection pixels: a background that moves more is everywhere in front of itself."""
-SLIGHTLY_PX, SLIGHTLY_SIGMAS, SLIGHTLY_AGREEING, SLIGHTLY_SPREAD = 0.5, 10.0, 0.6, 0.5
+SLIGHTLY_PX, SLIGHTLY_SIGMAS, SLIGHTLY_AGREEING, SLIGHTLY_SPREAD = 0.5, 25.0, 0.6, 0.5
 """A hand that nearly holds still: the background is worth following where it moves by more than this, so many times as far as its motion's
-error, and so large a share of the features, from all over the picture, agrees. What moves less is left to the noise of the track."""
+error (a background laid still by a motion known little better than that hides small things), and so large a share of the features, from all
+over the picture, agrees. What moves less is left to the noise of the track."""
 LEAST_AGREEING = 0.3
 """Of the earlier frame's features: fewer may be those of one large moving thing."""
 MOST_STAYED = 0.15
