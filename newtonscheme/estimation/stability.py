@@ -181,7 +181,7 @@ def _find_weakness(fit: Fit) -> str:
     if g is not None and g.source != "measured" and "px_per_m" in fit.names:
         i = fit.names.index("px_per_m")
         sigma = math.sqrt(float(fit.covariance[i, i]))
-        lifted = "lift_x" in fit.names and _bends(fit.track)
+        lifted = "lift_x" in fit.names and _bends_with_gravity(fit.track)
         if sigma > SCALE_LOG_SIGMA and not lifted:
             return f"no gravity is seen: the path hardly bends, so its scale is known to a factor of {math.exp(sigma):.1f} only"
     if FORCE_MODELS[fit.pattern].family == "free_flight" and _is_slanted_line(fit.track):
@@ -189,10 +189,14 @@ def _find_weakness(fit: Fit) -> str:
     return ""
 
 
-def _bends(track: Track) -> bool:
-    """Whether the velocity clearly changes. Lift may hide how large gravity is, and so the scale, of a path that bends for everyone to see."""
+def _bends_with_gravity(track: Track) -> bool:
+    """Whether the velocity clearly changes, and not clearly upwards.
+
+    Lift may hide how large gravity is, and so the scale, of a path that bends for everyone to see; one that bends upwards shows none of it.
+    """
     bend, sigma = _second_term(_unit_time(track.t), track.centre_px)
-    return float(np.hypot(*bend)) > max(BENT * extent_px(track), CLEARLY_BENT_SIGMAS * sigma)
+    clear = max(BENT * extent_px(track), CLEARLY_BENT_SIGMAS * sigma)
+    return float(np.hypot(*bend)) > clear and float(bend[1]) > -clear
 
 
 def _second_term(time: Floats, path: Floats) -> tuple[Floats, float]:
