@@ -97,6 +97,14 @@ def test_lift_that_hides_the_scale_does_not_hide_that_the_path_bends(seed: int) 
     assert verdict == "stable", reasons
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_path_that_bends_upwards_shows_no_gravity_though_lift_could_explain_it(seed: int) -> None:
+    fit = fit_path(lambda t: np.stack([0.4 * t, 0.3 * t + 4.0 * t**2, 0 * t], axis=-1), "curving_ball", seed=seed)
+    verdict, reasons, _, _ = assess_fit(fit, known())
+    assert verdict == "broken"
+    assert any("no gravity is seen" in reason for reason in reasons)
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_charges_of_a_true_motion_balance_within_their_sigmas(pattern: str) -> None:
     drifts, excess = [], []
