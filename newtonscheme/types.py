@@ -318,6 +318,12 @@ class Noise:
     discrepancy_px: float = 0.0
 
 
+def cosines_and_sines(rate_rps: Floats, t: Floats) -> Floats:
+    """(n, 2 k) the cosines, then the sines, of turning at rates (k,) 1/s at times ``t`` (n,) s."""
+    angle = 2.0 * np.pi * np.asarray(t)[:, None] * rate_rps
+    return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+
+
 CLEAR_WOBBLE = 0.9
 """Probability from which a wobble is told."""
 
@@ -366,20 +372,16 @@ class Wobble:
 
     def expected_px(self, since: Floats) -> Floats:
         """(h, 2) px the expected offset at times ``since`` (h,) s after the track's first sample."""
-        return np.asarray(self._forms(since) @ self.mean_px)
+        return np.asarray(cosines_and_sines(self.rate_rps, since) @ self.mean_px)
 
     def response(self, since: Floats) -> Floats:
         """(h, n) how the expected offset at times ``since`` (h,) s follows the residuals: the part of a moved path that it gives back."""
-        return np.asarray(self._forms(since) @ self.gain)
+        return np.asarray(cosines_and_sines(self.rate_rps, since) @ self.gain)
 
     def sigma_px(self, since: Floats) -> Floats:
         """(h,) px its uncertainty on each axis for a known path."""
-        forms = self._forms(since)
+        forms = cosines_and_sines(self.rate_rps, since)
         return np.sqrt(np.maximum(np.einsum("hi,ij,hj->h", forms, self.covariance_px, forms), 0.0))
-
-    def _forms(self, since: Floats) -> Floats:
-        angle = 2.0 * np.pi * np.asarray(since)[:, None] * self.rate_rps
-        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
 
 NO_WOBBLE = Wobble(np.empty(0), np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)), 0.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..physics.models import FORCE_MODELS
-from ..types import NO_WOBBLE, Body, Camera, Fit, Floats, Noise, Quantity, Source, Track, Wobble
+from ..types import NO_WOBBLE, Body, Camera, Fit, Floats, Noise, Quantity, Source, Track, Wobble, cosines_and_sines
 from .descent import Residuals, both_ways, descend
 from .parameters import (
     NORMAL_LOG,
@@ -344,8 +344,7 @@ def _seek_wobble(problem: Problem, theta: Floats, steady: _Weighing) -> Turning:
     rows, jacobian = _residuals(problem, plain).linearise(theta)
     if not (np.all(np.abs(rows) < FAILED_ROW) and np.all(np.isfinite(jacobian))):
         return AT_REST
-    angle = 2.0 * math.pi * problem.t[:, None] * rates
-    offsets = size[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=2)
+    offsets = (size[:, None] * cosines_and_sines(rates, problem.t)).reshape(n, 2, -1).transpose(0, 2, 1)
     stacked = np.concatenate([rows[None, : 2 * n].reshape(1, n, 2), jacobian[: 2 * n].T.reshape(-1, n, 2), offsets.transpose(1, 0, 2)])
     m, views = len(theta), []
     for correlation in CORRELATIONS:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import NO_WOBBLE, Floats, Wobble
+from ..types import NO_WOBBLE, Floats, Wobble, cosines_and_sines
 
 PRIOR_PROBABILITY = 0.2
 """That a body wobbles by an amount worth knowing, before its path is seen."""
@@ -55,8 +55,7 @@ AT_REST = Turning(np.empty(0), np.empty(0), 0.0, 0.0)
 
 def courses(turning: Turning, t: Floats) -> Floats:
     """(n, 2 k) what each rate does to the centre at times ``t`` (n,) on one axis, in radii: the covariance is their product."""
-    angle = 2.0 * math.pi * t[:, None] * turning.rate_rps
-    return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * np.tile(np.sqrt(turning.variance), 2)
+    return cosines_and_sines(turning.rate_rps, t) * np.tile(np.sqrt(turning.variance), 2)
 
 
 def expect(turning: Turning, residual_px: Floats, whitening: Floats, drawn: Floats, radius_px: float) -> Wobble:
