@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -105,6 +105,12 @@ def normalised_errors(filmed: Filmed, fit: Fit, names: tuple[str, ...]) -> np.nd
         positive = name in ("px_per_m", "speed", "length", "period", "diameter")
         errors.append(np.log(value / truth[name]) / (sigma / value) if positive else (value - truth[name]) / sigma)
     return np.array(errors)
+
+
+def without_radius(track: Track) -> Track:
+    """The track of something whose size was never measured."""
+    unknown = np.full(len(track), np.nan)
+    return replace(track, radius_px=unknown, radius_sigma_px=unknown)
 
 
 def film_path(path: Callable[[Floats], Floats], duration: float, *, fps: float = 60.0, seed: int = 0, noise: TrackNoise = WHITE,

@@ -344,8 +344,8 @@ def _seek_wobble(problem: Problem, theta: Floats, steady: _Weighing) -> Turning:
     rows, jacobian = _residuals(problem, plain).linearise(theta)
     if not (np.all(np.abs(rows) < FAILED_ROW) and np.all(np.isfinite(jacobian))):
         return AT_REST
-    offsets = (size[:, None] * cosines_and_sines(rates, problem.t)).reshape(n, 2, -1).transpose(0, 2, 1)
-    stacked = np.concatenate([rows[None, : 2 * n].reshape(1, n, 2), jacobian[: 2 * n].T.reshape(-1, n, 2), offsets.transpose(1, 0, 2)])
+    offsets = (size[:, None] * cosines_and_sines(rates, problem.t)).reshape(n, 2, -1).transpose(2, 0, 1)
+    stacked = np.concatenate([rows[: 2 * n].reshape(1, n, 2), jacobian[: 2 * n].T.reshape(-1, n, 2), offsets])
     m, views = len(theta), []
     for correlation in CORRELATIONS:
         weighing = _weighing(problem, steady.weights, 1.0, 1.0, correlation)

@@ -109,10 +109,17 @@ def sensitivity(problem: Problem, fit: Fit, since: Floats) -> Floats:
     """
     values, vectors = np.linalg.eigh(fit.covariance)
     axes = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    ahead = slopes_along(problem, fit, axes, since)
-    if not len(fit.wobble.rate_rps):
-        return ahead
-    return np.asarray(ahead - np.einsum("hn,mni->mhi", fit.wobble.response(since), slopes_along(problem, fit, axes, problem.t)))
+    return with_wobble(fit, slopes_along(problem, fit, axes, since), slopes_at_samples(problem, fit, axes), since)
+
+
+def with_wobble(fit: Fit, ahead: Floats, seen: Floats, since: Floats) -> Floats:
+    """(m, h, 2) px what moves the law by ``ahead`` there, and by ``seen`` (m, n, 2) at the samples, does to the outline's centre."""
+    return np.asarray(ahead - np.einsum("hn,mni->mhi", fit.wobble.response(since), seen))
+
+
+def slopes_at_samples(problem: Problem, fit: Fit, axes: Floats) -> Floats:
+    """(m, n, 2) px `slopes_along` at the fit's own samples, as far as `with_wobble` asks for them: none where nothing wobbles."""
+    return slopes_along(problem, fit, axes, problem.t) if len(fit.wobble.rate_rps) else np.empty((len(axes), 0, 2))
 
 
 def slopes_along(problem: Problem, fit: Fit, axes: Floats, since: Floats) -> Floats:

@@ -18,7 +18,7 @@ from ..physics.symmetry import charge_gradient
 from ..types import Bools, Fit, Floats, Track
 from .breaks import OUT_OF_LINE, STUDENT_DOF, WINDOW, Samples, Window, charge_evidence, clutter_odds, condition, jump_evidence, outlier_relief, whiten
 from .fitting import restate
-from .forecasting import BAND_STEP_SIGMAS, discrepancy_sigma, sensitivity, slopes_along
+from .forecasting import BAND_STEP_SIGMAS, discrepancy_sigma, sensitivity, slopes_at_samples, with_wobble
 from .parameters import Known, Problem, coordinates_by_px, predict_image, unpack
 
 FALSE_ALARM = 1e-4
@@ -63,7 +63,7 @@ class Monitor:
 
     The path is linear in the fit's uncertainty: prediction + slopes . a with ``axes`` (m, m) the moves of the estimate for each unit of a, which
     is normal with ``mean`` (m,) and ``spread`` (m, m): 0 and 1 at the lock, less with every sample that has passed. ``locked`` (m, n, 2) px are
-    the slopes at the fit's own samples. ``recent`` are the last samples, of which the first has been taken in.
+    the slopes at the fit's own samples where it wobbles. ``recent`` are the last samples, of which the first has been taken in.
     """
 
     problem: Problem
@@ -86,7 +86,7 @@ def start(fit: Fit, known: Known, *, charges: bool = False) -> Monitor:
     """
     values, vectors = np.linalg.eigh(fit.covariance)
     axes, problem, m = (vectors * np.sqrt(np.maximum(values, 0.0))).T, restate(fit, known), len(values)
-    locked = slopes_along(problem, fit, axes, problem.t)
+    locked = slopes_at_samples(problem, fit, axes)
     recent = _compare(problem, fit, axes, locked, fit.track.select(slice(-1, None)))
     if recent is None:
         raise ValueError("a fit that does not reach its own last sample cannot be locked")
@@ -151,12 +151,10 @@ def _compare(problem: Problem, fit: Fit, axes: Floats, locked: Floats, sample: T
         return None
     velocity = (image[0, 1, :2] - image[0, 0, :2]) / (0.5 * interval)
     slopes = (image[1 : m + 1, 1:, :2] - image[m + 1 :, 1:, :2]) / (2.0 * BAND_STEP_SIGMAS)
-    if len(fit.wobble.rate_rps):
-        slopes = slopes - np.einsum("hn,mni->mhi", fit.wobble.response(since), locked)
     noise: Floats = _noise(fit, sample, since) + clock_jitter(fit) ** 2 * velocity[:, None] * velocity
     return Samples(
         t=sample.t, step=interval, residual=sample.centre_px - image[0, 1:, :2] - fit.wobble.expected_px(since),
-        slopes=slopes, roots=np.asarray(np.linalg.cholesky(noise), dtype=np.float64),
+        slopes=with_wobble(fit, slopes, locked, since), roots=np.asarray(np.linalg.cholesky(noise), dtype=np.float64),
         correlation=fit.noise.correlation, clutter=clutter_odds(int(np.sum(fit.weights[:, 0] < DOUBTED)), len(fit.weights)),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from truths import WHITE, Filmed, film_pattern, fit_seen, fitted, known
+from truths import WHITE, Filmed, film_pattern, fit_seen, fitted, known, without_radius
 
 from newtonscheme.estimation.fitting import fit_pattern
 from newtonscheme.estimation.forecasting import forecast_fit
@@ -82,9 +82,7 @@ def test_noise_that_drifts_is_not_taken_for_a_wobble() -> None:
 
 def test_without_a_measured_radius_there_is_no_wobble() -> None:
     filmed, _ = turned(near_balls(1)[0])
-    n = len(filmed.seen)
-    bare = replace(filmed.seen, radius_px=np.full(n, np.nan), radius_sigma_px=np.full(n, np.nan))
-    assert fit_seen(replace(filmed, seen=bare)).wobble.probability == 0.0
+    assert fit_seen(replace(filmed, seen=without_radius(filmed.seen))).wobble.probability == 0.0
 
 
 def test_a_pendulum_does_not_wobble() -> None:
