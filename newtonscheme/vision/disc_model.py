@@ -282,32 +282,56 @@ def _mixed_colour(
 
 def _sweep(theta: Floats, u: Singles, v: Singles, radius: Singles, slope: Singles) -> tuple[Singles, Singles]:
     """Coverage (n, p) of a disc, and its derivatives (n, e, p) by u, v, log r, streak and log edge width."""
-    t = theta.astype(np.float32)[:, :, None]
     streaked = is_streaked(theta)
-    edge = np.zeros((len(theta), SHARED + STREAK * streaked + 1, u.shape[1]), np.float32)
-    coverage = np.zeros_like(u)
-    nodes = _nodes(theta) if streaked else np.zeros(1)
-    for node in nodes.astype(np.float32):
-        du, dv = (u - node * t[:, 9], v - node * t[:, 10]) if streaked else (u, v)
-        distance = np.sqrt(du * du + dv * dv) + np.float32(1e-3)
-        depth = radius - distance
-        part = 1 / (1 + np.exp(np.clip(-depth * slope, -30, 30)))
-        change = part * (1 - part) * slope
-        inward = change / distance
-        toward_u, toward_v = inward * du, inward * dv
-        coverage += part
-        edge[:, 0] += toward_u
-        edge[:, 1] += toward_v
-        edge[:, 2] += change
-        edge[:, -1] -= change * depth
-        if streaked:
-            edge[:, 3] += node * toward_u
-            edge[:, 4] += node * toward_v
-    edge[:, 2] *= radius
-    if streaked:
+    edge = np.empty((len(theta), SHARED + STREAK * streaked + 1, u.shape[1]), np.float32)
+    away = u * u + v * v
+    if not streaked:
+        coverage, edge[:, 2], inward, edge[:, -1] = _crossed(away, radius, slope)
+        np.multiply(inward, u, out=edge[:, 0])
+        np.multiply(inward, v, out=edge[:, 1])
+    else:
+        a, b = theta.astype(np.float32)[:, STREAKS, None].swapaxes(0, 1)
+        along, length2 = 2 * (u * a + v * b), a * a + b * b
+        coverage, change, deep, inward, first, second = (np.zeros_like(u) for _ in range(6))
+        nodes = _nodes(theta).astype(np.float32)
+        for node in nodes:
+            part, its, pull, depth = _crossed(np.maximum(away - node * along + node * node * length2, 0), radius, slope)
+            coverage += part
+            change += its
+            deep += depth
+            inward += pull
+            pull *= node
+            first += pull
+            pull *= node
+            second += pull
+        # What the places along the streak add up to needs no sum of its own for each derivative: they are all linear in the node.
+        for k, (place, own) in enumerate(((u, a), (v, b))):
+            np.subtract(inward * place, first * own, out=edge[:, k])
+            np.subtract(first * place, second * own, out=edge[:, 3 + k])
+        edge[:, 2], edge[:, -1] = change, deep
         coverage /= len(nodes)
-        edge /= len(nodes)
+        slope = slope / np.float32(len(nodes))
+    edge *= slope[:, None]
+    edge[:, 2] *= radius
+    np.negative(edge[:, -1], out=edge[:, -1])
     return coverage, edge
+
+
+def _crossed(away: Singles, radius: Singles, slope: Singles) -> tuple[Singles, Singles, Singles, Singles]:
+    """Coverage (n, p) where a resting disc's centre is so far (squared) away, and its change by depth: as it is, over distance, times depth.
+
+    The changes are in units of the edge's slope.
+    """
+    distance = np.sqrt(away)
+    distance += np.float32(1e-3)
+    depth = radius - distance
+    part = depth * -slope
+    np.clip(part, -30, 30, out=part)
+    np.exp(part, out=part)
+    part += 1
+    np.reciprocal(part, out=part)
+    change = part * (1 - part)
+    return part, change, np.divide(change, distance, out=distance), np.multiply(change, depth, out=depth)
 
 
 def _nodes(theta: Floats) -> Floats:

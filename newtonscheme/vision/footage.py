@@ -143,12 +143,15 @@ class Stretch:
         self._key_masks = [self._covered(k, self.background) for k, _, _ in self._keys]
         return self.background
 
-    def window(self, k: int, left: int, top: int, size: int, channel: int = 0) -> Singles:
-        """(size, size) pixels of frame ``k`` in the stretch's brightness, NaN outside the picture; ``channel`` 0 is luma, 1 and 2 chroma."""
+    def window(self, k: int, left: int, top: int, size: int, channel: int = 0, behind: Singles | None = None) -> Singles:
+        """(size, size) pixels of frame ``k`` in the stretch's brightness, NaN outside the picture; ``channel`` 0 is luma, 1 and 2 chroma.
+
+        ``behind`` is the background there, where it is known already.
+        """
         if self.stride == 1:
             return _cut(self.luma[k] if channel == 0 else self.chroma[k][..., channel - 1], left, top, size, channel > 0)
         tiles = self._tiles[k]
-        out = self.still(left, top, size, channel)
+        out = self.still(left, top, size, channel) if behind is None else behind.copy()
         gain, offset = self.brightness[k] if channel == 0 else (1.0, 0.0)
         touched = (tiles.top + TILE > top) & (tiles.top < top + size) & (tiles.left + TILE > left) & (tiles.left < left + size)
         for n in np.flatnonzero(touched):

@@ -7,7 +7,7 @@ believable disc keep their candidate's centre (a silhouette's centroid) with a w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,8 @@ from .footage import Stretch
 from .ranking import parabola_at, radius_course
 from .refinement import Discs, fit_discs
 
-BATCH = 24
-"""Crops fitted at once: large enough to spread numpy's overhead, small enough for the cache."""
+BATCH_PIXELS, BATCH, BATCH_SPREAD = 80_000, 32, 1.5
+"""Pixels and crops fitted at once: enough to spread numpy's overhead, few enough for the cache; and the largest crop's side over the smallest's."""
 MARGIN_PX = 5.0
 MARGIN_RADII = 0.35
 """Background shown around a disc."""
@@ -276,39 +276,51 @@ def _fit(
     stretch: Stretch, rows: Ints, centre: Floats, radius: Floats, view: _View, streak: Floats | None, softness: Floats | None = None,
     radius_log_sigma: float = np.inf, within_px: float = np.inf,
 ) -> Samples:  # fmt: skip
-    """Discs of any size, in batches of one window size."""
+    """Discs of any size, in batches of about one window size."""
     n = len(rows)
     length = np.zeros(n) if streak is None else np.hypot(streak[:, 0], streak[:, 1])
     half = np.ceil((1 + MARGIN_RADII) * radius + 0.6 * length + MARGIN_PX)
     thinning = np.maximum(1, np.ceil((2 * half + 1) / MAX_WINDOW)).astype(int)
     window = (np.ceil((2 * half / thinning + 1) / 8) * 8).astype(int)
     out = _blank(n)
-    for thin, side in sorted(set(zip(thinning.tolist(), window.tolist(), strict=True))):
-        members = np.flatnonzero((thinning == thin) & (window == side))
-        for start in range(0, len(members), BATCH):
-            batch = members[start : start + BATCH]
-            corner = np.round(centre[batch] - thin * (side - 1) / 2).astype(int)
-            # Colour is stored in blocks of 2 x 2 pixels: crops begin at whole blocks.
-            corner -= corner % 2
-            images = [
-                np.stack([stretch.window(int(rows[k]), x, y, side * thin, plane)[::thin, ::thin] for k, (x, y) in zip(batch, corner, strict=True)])
-                for plane in view.planes
-            ]
-            stills = [np.stack([stretch.still(x, y, side * thin, plane)[::thin, ::thin] for x, y in corner]) for plane in view.planes]
-            discs = fit_discs(
-                images,
-                stills,
-                (centre[batch] - corner) / thin,
-                radius[batch] / thin,
-                softness_px=None if softness is None else softness[batch] / thin,
-                streak_px=None if streak is None else streak[batch] / thin,
-                radius_log_sigma=radius_log_sigma,
-                channels=view.planes,
-                freed=view.freed,
-                within_px=within_px / thin,
-            )
-            out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
+    for batch in _batches(thinning, window):
+        thin, side = int(thinning[batch[0]]), int(window[batch].max())
+        corner = np.round(centre[batch] - (thin * (window[batch] - 1) / 2)[:, None]).astype(int)
+        # Colour is stored in blocks of 2 x 2 pixels: crops begin at whole blocks.
+        corner -= corner % 2
+        images, stills = ([np.full((len(batch), side, side), np.nan, np.float32) for _ in view.planes] for _ in range(2))
+        for k, (x, y) in enumerate(corner.tolist()):
+            own = int(window[batch[k]])
+            for plane, image, still in zip(view.planes, images, stills, strict=True):
+                behind = stretch.still(x, y, own * thin, plane)
+                image[k, :own, :own] = stretch.window(int(rows[batch[k]]), x, y, own * thin, plane, behind)[::thin, ::thin]
+                still[k, :own, :own] = behind[::thin, ::thin]
+        discs = fit_discs(
+            images,
+            stills,
+            (centre[batch] - corner) / thin,
+            radius[batch] / thin,
+            softness_px=None if softness is None else softness[batch] / thin,
+            streak_px=None if streak is None else streak[batch] / thin,
+            radius_log_sigma=radius_log_sigma,
+            channels=view.planes,
+            freed=view.freed,
+            within_px=within_px / thin,
+        )
+        out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
     return out
+
+
+def _batches(thinning: Ints, window: Ints) -> Iterator[Ints]:
+    """Crops that are fitted together: of one thinning and about one size, the smallest first."""
+    order = np.lexsort((window, thinning))
+    while len(order):
+        first = order[0]
+        alike = (thinning[order] == thinning[first]) & (window[order] <= BATCH_SPREAD * window[first])
+        largest = int(window[order][alike].max())
+        count = min(int(np.count_nonzero(alike)), BATCH, max(1, BATCH_PIXELS // largest**2))
+        yield order[:count]
+        order = order[count:]
 
 
 def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:

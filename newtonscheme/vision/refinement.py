@@ -174,8 +174,10 @@ def _without_attached(theta: Floats, pixels: tuple[Pixels, ...], contrast: Float
 def _contrast(plane: Plane) -> Floats:
     """(n,) grey levels by which the object differs from the background."""
     departure = np.abs(plane.values - plane.known).reshape(len(plane.values), -1)
-    some = np.nan_to_num(departure[:, :: max(1, departure.shape[1] // CONTRAST_PIXELS)])
-    return np.maximum(np.percentile(some, CONTRAST_QUANTILE, axis=1), LEAST_CONTRAST)
+    ordered = np.sort(departure[:, :: max(1, departure.shape[1] // CONTRAST_PIXELS)], axis=1)
+    seen = np.count_nonzero(np.isfinite(ordered), axis=1)
+    at = (CONTRAST_QUANTILE / 100 * np.maximum(seen - 1, 0)).astype(int)
+    return np.fmax(np.take_along_axis(ordered, at[:, None], axis=1)[:, 0], LEAST_CONTRAST).astype(float)
 
 
 def _iterate(
