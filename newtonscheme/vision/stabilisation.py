@@ -32,8 +32,8 @@ RENEWAL_SHARE = 0.6
 """A new key frame is taken when fewer than this share of a key frame's features can still be followed."""
 MARGIN = 0.5
 """Of the picture: how far the canvas reaches beyond the first frame on each side at most."""
-COARSE = 8
-"""Pixels of the canvas for one of the map that tells where something new comes into view."""
+FRINGE = 4
+"""Pixels at a frame's border that are not laid: films end in dark or doubled rows, and what is worked out between pixels needs some on all sides."""
 HALF = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 """From pixels of colour to those of brightness."""
 STEADIED = "the camera moves: its own motion was taken out by what stands still in the background; coordinates are those of the first frame"
@@ -192,20 +192,14 @@ def _first_views(reader: VideoReader, motion: CameraMotion) -> _Canvas:
     width, height = (2 * np.ceil((offset + np.maximum(high, size)) / 2)).astype(int)
     luma = np.zeros((height, width), np.uint8)
     canvas = _Canvas((int(offset[0]), int(offset[1])), luma, np.full((height // 2, width // 2, 2), 128, np.uint8) if reader.has_colour else None)
-    known = np.zeros((-(-height // COARSE), -(-width // COARSE)), np.uint8)
-    coarser = np.diag([1.0 / COARSE, 1.0 / COARSE, 1.0])
-    ones = np.full((-(-reader.height_px // COARSE), -(-reader.width_px // COARSE)), 255, np.uint8)
-    blank, seen = np.full((height, width), 255, np.uint8), np.zeros((height, width), bool)
+    unseen = np.full((height, width), 255, np.uint8)
     for frame in reader.frames():
         onto = canvas.onto @ motion.at(frame.index)
-        view = cv2.warpPerspective(ones, coarser @ onto @ np.linalg.inv(coarser), known.shape[::-1], flags=cv2.INTER_NEAREST)
-        if not np.any((np.asarray(view) > 0) & (known == 0)):
+        new = np.asarray(cv2.bitwise_and(unseen, _reached(frame.luma.shape, onto, luma.shape))) > 0
+        if not new.any():
             continue
-        known = np.maximum(known, np.asarray(view))
+        unseen[new] = 0
         laid, colour = _laid(frame, onto, canvas.luma, canvas.chroma)
-        inside = np.asarray(cv2.warpPerspective(np.full(frame.luma.shape, 255, np.uint8), onto, (width, height), flags=cv2.INTER_NEAREST)) == blank
-        new = inside & ~seen
-        seen |= inside
         canvas.luma[new] = laid[new]
         if canvas.chroma is not None and colour is not None:
             canvas.chroma[new[::2, ::2]] = colour[new[::2, ::2]]
@@ -213,17 +207,23 @@ def _first_views(reader: VideoReader, motion: CameraMotion) -> _Canvas:
 
 
 def _laid(frame: Picture, onto: Floats, luma: Bytes, chroma: Bytes | None) -> tuple[Bytes, Bytes | None]:
-    """The canvas with a frame laid on it; where the frame does not reach it stays as it was."""
-    size = (luma.shape[1], luma.shape[0])
-    top = cv2.warpPerspective(frame.luma, onto, size, luma.copy(), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT)
+    """The canvas with a frame but for its fringe laid on it; where that does not reach it stays as it was."""
+    inside = _reached(frame.luma.shape, onto, luma.shape)
+    top = cv2.warpPerspective(frame.luma, onto, luma.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    laid = np.asarray(cv2.copyTo(top, inside, luma.copy()), dtype=np.uint8)
     tint = frame.chroma()
     if chroma is None or tint is None:
-        return np.asarray(top, dtype=np.uint8), None
+        return laid, None
     half = np.linalg.inv(HALF) @ onto @ HALF
-    colour = cv2.warpPerspective(
-        tint, half, (chroma.shape[1], chroma.shape[0]), chroma.copy(), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
-    )
-    return np.asarray(top, dtype=np.uint8), np.asarray(colour, dtype=np.uint8)
+    colour = cv2.warpPerspective(tint, half, chroma.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return laid, np.asarray(cv2.copyTo(colour, np.ascontiguousarray(inside[::2, ::2]), chroma.copy()), dtype=np.uint8)
+
+
+def _reached(shape: tuple[int, ...], onto: Floats, canvas: tuple[int, ...]) -> Bytes:
+    """255 where a frame (h, w) but for its fringe reaches on the canvas (h, w)."""
+    low, high = np.array([FRINGE, FRINGE]), np.array(shape[1::-1]) - 1 - FRINGE
+    corners = mapped(onto, np.array([low, [high[0], low[1]], high, [low[0], high[1]]], dtype=np.float64))
+    return np.asarray(cv2.fillConvexPoly(np.zeros(canvas, np.uint8), np.round(corners).astype(np.int32), 255), dtype=np.uint8)
 
 
 def _in_first_frame(track: Track, motion: CameraMotion, canvas: _Canvas) -> Track:

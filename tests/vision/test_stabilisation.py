@@ -64,8 +64,8 @@ def looks(left: Floats, top: Floats, turn: Floats, scale: Floats) -> Floats:
     return np.array([[cosine, -sine, left], [sine, cosine, top], [zero, zero, one]]).transpose(2, 0, 1)
 
 
-def film(write_clip: WriteClip, path: Path, camera: Callable[[Floats], Floats], world: np.ndarray) -> tuple[Path, Floats]:
-    """A film of the world by a camera, and the camera's maps from picture to world."""
+def film(write_clip: WriteClip, path: Path, camera: Callable[[Floats], Floats], world: np.ndarray, *, frame_px: int = 0) -> tuple[Path, Floats]:
+    """A film of the world by a camera, within a dark frame, and the camera's maps from picture to world."""
     rng, t = np.random.default_rng(3), np.arange(FRAMES) / FPS
     maps, places = camera(t), ball_in_world(t)
     pictures = []
@@ -76,7 +76,9 @@ def film(write_clip: WriteClip, path: Path, camera: Callable[[Floats], Floats], 
         patch = scene[corner[1] : corner[1] + cover.shape[0], corner[0] : corner[0] + cover.shape[1]]
         patch += cover * (235 - patch)
         seen = cv2.warpPerspective(scene, onto, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        pictures.append(np.clip(seen + rng.normal(0, 1.5, seen.shape), 0, 255).astype(np.uint8))
+        seen = np.clip(seen + rng.normal(0, 1.5, seen.shape), 0, 255).astype(np.uint8)
+        inner = seen[frame_px : HEIGHT - frame_px, frame_px : WIDTH - frame_px]
+        pictures.append(cv2.copyMakeBorder(inner, *(4 * [frame_px]), cv2.BORDER_CONSTANT, value=(16, 16, 16)))
     return write_clip(path, pictures, fps=FPS), maps
 
 
@@ -107,6 +109,16 @@ def test_the_ball_goes_where_it_went_in_the_first_frames_coordinates(
     np.testing.assert_array_equal(ball.to_reference, found.camera_motion.to_first[ball.frame])
     own = mapped(np.linalg.inv(ball.to_reference[-1]), ball.centre_px[-1:])
     np.testing.assert_allclose(own, mapped(np.linalg.inv(maps[ball.frame[-1]]), ball_in_world(np.array([ball.frame[-1] / FPS]))), atol=1.5)
+
+
+@pytest.mark.parametrize("camera", [shake, pan, zoom], ids=lambda c: c.__name__)
+def test_nothing_moves_along_the_borders_of_the_frames_on_the_canvas(
+    camera: Callable[[Floats], Floats], write_clip: WriteClip, tmp_path: Path
+) -> None:
+    path, _ = film(write_clip, tmp_path / "moving.mp4", camera, paint_world(4), frame_px=2)
+    found = track(path)
+    assert "camera_steadied" in {notice.code for notice in found.notices}
+    assert [len(each) >= 0.8 * FRAMES for each in found.tracks] == [True]
 
 
 def test_the_stated_error_of_the_camera_is_of_the_size_of_the_true_one(write_clip: WriteClip, tmp_path: Path) -> None:
