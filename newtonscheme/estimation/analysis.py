@@ -232,10 +232,11 @@ def _judge(
     fit = fits[name]
     verdict, reasons, charges, misfit = assess_fit(fit, around.known, part=part)
     odds, shown = all_odds[name], _periods_shown(fit)
+    found = () if verdict == "stable" else reasons
     if part and shown is not None and shown < LEAST_PERIODS:
-        verdict, reasons = "broken", (*reasons, f"{shown:.2f} of a period and then another motion: any arc that bends looks like that")
+        verdict, reasons = "broken", (*found, f"{shown:.2f} of a period and then another motion: any arc that bends looks like that")
     elif part and (shown is None or shown < ENOUGH_PERIODS) and leaves_smoothly(track, stretch, local_noise(track)):
-        verdict, reasons = "broken", (*reasons, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
+        verdict, reasons = "broken", (*found, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)
     doubted = word.name is None or (part and odds < LEAST_LOG_ODDS)

@@ -71,6 +71,22 @@ def test_a_wobble_under_the_noise_is_stable() -> None:
     assert assess_fit(fit_path(throw_with(wobble(1e-5))), known())[0] == "stable"
 
 
+def test_a_scrap_of_a_swing_that_does_not_tell_its_period_is_refused_for_it() -> None:
+    said = []
+    for seed in range(12):
+        filmed = film_pattern("pendulum", seed, share=1.0, fps=30.0, noise=TrackNoise(sigma_px=0.4))
+        for n in (6, len(filmed.track)):
+            fit = fit_seen(replace(filmed, seen=filmed.track.select(slice(0, n))), pattern="pendulum")
+            period = fit.parameters["period"]
+            verdict, reasons, _, _ = assess_fit(fit, known())
+            assert period.sigma < 0.2 * period.value or verdict == "broken"
+            if n == 6:
+                said.append(" ".join(reasons))
+            else:
+                assert verdict == "stable"
+    assert sum("its period is known to" in words for words in said) >= 3
+
+
 @pytest.mark.parametrize("n", range(5, MIN_STABLE_SAMPLES))
 def test_few_samples_are_too_short(n: int) -> None:
     filmed, _ = fitted("free_fall", 7)
