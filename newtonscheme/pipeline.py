@@ -371,7 +371,7 @@ def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Opti
     if len(forecast.t) == 0:
         return (None, notices) if failure else (forecast, notices)
     ended = next((s.end for s in seen.segments if s.fit is fit), None)
-    if options.observe is None and ended is not None and ended.kind in ("bounce", "contact"):
+    if ended is not None and ended.kind in ("bounce", "contact"):
         words = f"the motion ended in a {ended.kind} at {ended.t:.3f} s; the forecast goes on as if it had not"
         notices.append(Notice("forecast_beyond_contact", words))
     return forecast, notices
