@@ -34,6 +34,8 @@ GOOD_EXPLAINED = 0.6
 """Share of the departure from the background that a believable disc accounts for; a hand's best disc stays below."""
 MAX_SHIFT_RADII = 1.0
 """A fit that ends further than this (besides two detection pixels) from its candidate found something else."""
+MAX_SIGMA_RADII = 1.0
+"""A disc whose place is known to worse than its own radius says less than the region that changed."""
 RADIUS_RANGE = 3.0
 """A fitted radius within this factor of the path's may be the same object, nearer or further away."""
 NEIGHBOURS = 3
@@ -365,7 +367,8 @@ def _replace(samples: Samples, at: Ints, other: Samples, chosen: Bools) -> Sampl
 def _believable(samples: Samples, centre: Floats, radius: Floats, stride: int) -> Bools:
     shift = np.hypot(*(samples.centre_px - centre).T)
     fits = (samples.radius_px < 2 * radius + stride) & (samples.radius_px > np.maximum(0.4 * radius - 0.5 * stride, LEAST_RADIUS_PX))
-    settled = fits & (shift < MAX_SHIFT_RADII * radius + 2 * stride)
+    placed = np.sqrt(0.5 * np.einsum("nii->n", samples.covariance_px)) < MAX_SIGMA_RADII * samples.radius_px
+    settled = fits & placed & (shift < MAX_SHIFT_RADII * radius + 2 * stride)
     return settled & (samples.explained > GOOD_EXPLAINED) & np.isfinite(samples.radius_sigma_px)
 
 

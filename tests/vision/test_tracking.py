@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from conftest import WriteClip
 
 from newtonscheme.synth.simulation import simulate
 from newtonscheme.vision.tracking import track_objects
@@ -36,3 +38,22 @@ def test_a_ball_that_gets_faster_is_a_streak_to_the_end(tmp_path: Path) -> None:
     assert np.max(np.abs(np.sum((track.centre_px - true) * across, axis=1))[fast]) < 1.0
     assert track.velocity_px is not None
     assert np.all(np.isfinite(track.velocity_px[fast]))
+
+
+@pytest.mark.parametrize("start_deg", [7, 14])
+def test_no_sample_is_called_measured_that_could_lie_anywhere(start_deg: int, write_clip: WriteClip, tmp_path: Path) -> None:
+    """A large two-coloured disc that turns in place shows the tracker scraps of edges, some of which fit any disc."""
+    pictures = []
+    for k in range(38):
+        picture, middle, angle = np.zeros((720, 960, 3), np.uint8), (480, 340), 10.0 * k + start_deg
+        cv2.ellipse(picture, middle, (330, 330), angle, 0, 180, (60, 60, 200), -1)
+        cv2.ellipse(picture, middle, (330, 330), angle, 180, 360, (255, 255, 255), -1)
+        along = 330 * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+        cv2.line(picture, *((np.array(middle) + side * along).astype(int).tolist() for side in (-1, 1)), (0, 0, 0), 50)
+        cv2.circle(picture, middle, 110, (0, 0, 0), -1)
+        cv2.circle(picture, (483, 340), 40, (255, 255, 255), -1)
+        pictures.append(cv2.resize(picture, (480, 360), interpolation=cv2.INTER_AREA))
+    found = track_objects(open_video(str(write_clip(tmp_path / "turning.mp4", pictures, options={"qp": "28", "crf": "28"})))).tracks
+    assert found
+    for each in found:
+        assert np.max(each.sigma_px) < 20.0
