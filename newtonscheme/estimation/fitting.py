@@ -441,9 +441,7 @@ def _log_evidence(problem: Problem, theta: Floats, weighing: _Weighing, covarian
     radius_norm = math.lgamma((dof + 1) / 2) - math.lgamma(dof / 2) - 0.5 * math.log(dof * math.pi)
     log_like = float(np.sum(centre_norm - 0.5 * (dof + 2) * np.log1p(np.sum(white**2, axis=1) / dof)))
     log_like += float(np.sum(np.log(np.abs(np.linalg.det(problem.whitening))))) - 2 * len(white) * math.log(weighing.scale)
-    if weighing.correlation > 0:
-        log_like -= (len(white) - 1) * math.log(1.0 - weighing.correlation**2)
-    log_like += 2.0 * float(np.sum(np.log1p(-weighing.slow_share))) - weighing.turning.surprise
+    log_like += _log_norm(problem.t, weighing.correlation) + 2.0 * float(np.sum(np.log1p(-weighing.slow_share))) - weighing.turning.surprise
     measured = np.isfinite(problem.radius_sigma)
     log_like += float(np.sum((radius_norm - 0.5 * (dof + 1) * np.log1p(radius[0] ** 2 / dof))[measured]))
     log_like -= float(np.sum(np.log(problem.radius_sigma[measured] * weighing.radius_scale)))

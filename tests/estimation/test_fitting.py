@@ -10,7 +10,7 @@ from truths import FREE_BODY, SIZE, Filmed, assumed_camera, catalogue_body, film
 
 from newtonscheme.camera import assume_camera, table_camera
 from newtonscheme.estimation.body import find_ball
-from newtonscheme.estimation.fitting import MIN_SAMPLES, fit_pattern, measure_scale, restate
+from newtonscheme.estimation.fitting import MIN_SAMPLES, _innovations, _log_norm, fit_pattern, measure_scale, restate
 from newtonscheme.estimation.forecasting import forecast_fit
 from newtonscheme.estimation.parameters import log_sigma, predict_image
 from newtonscheme.physics.integration import solve_one
@@ -462,3 +462,11 @@ def test_bands_hold_the_truth_under_the_slow_errors_that_a_track_declares() -> N
         truth = filmed.true_centre(filmed.rest)
         held.append(np.mean((truth >= forecast.lower_px) & (truth <= forecast.upper_px)))
     assert 0.8 < np.mean(held) < 0.99
+
+
+def test_correlated_errors_have_the_density_of_a_process_that_goes_on_through_gaps() -> None:
+    t = np.cumsum([0.0, 1, 1, 3, 1, 1, 7, 1, 1, 1]) / 30.0
+    errors, correlation = np.random.default_rng(0).normal(0, 1, (1, len(t), 2)), 0.7
+    covariance = correlation ** (np.abs(t[:, None] - t[None]) * 30.0)
+    direct = sum(-0.5 * x @ np.linalg.solve(covariance, x) for x in errors[0].T) - np.linalg.slogdet(covariance)[1]
+    assert -0.5 * float(np.sum(_innovations(t, errors, correlation) ** 2)) + _log_norm(t, correlation) == pytest.approx(direct, rel=1e-9)
