@@ -180,7 +180,10 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
 
             detector = running.enter_context(open_detector(options.detector))
         tracking = track_still_or_moving(
-            lambda: open_video(str(path), fps=options.fps, start=options.start, end=end), roi=options.roi, detector=detector, progress=progress
+            lambda cadence: open_video(str(path), fps=options.fps, start=options.start, end=end, cadence=cadence),
+            roi=options.roi,
+            detector=detector,
+            progress=progress,
         )
     tracking = settle_tracks(tracking)
     _check_tracks(tracking, options)
@@ -431,7 +434,7 @@ def _write_outputs(path: str | Path | None, report: Report, options: Options, mo
         from .vision.overlay import write_overlay
         from .vision.video import open_video
 
-        reader = open_video(str(path), fps=options.fps, start=options.start, end=options.end)
+        reader = open_video(str(path), fps=options.fps, start=options.start, end=options.end, cadence=report.video.cadence)
         write_overlay(reader, report, options.overlay, progress, motion=motion, force=options.force)
     from .report import write_csv, write_json
 

@@ -59,13 +59,29 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How a film of one rate fills a file of another: frame k shows picture floor(``rate`` k + ``phase``), with less than one picture a frame."""
+
+    rate: float
+    phase: float
+
+    def repeats(self, k: Ints) -> Bools:
+        """Which frames ``k`` (...,) show the picture of the frame before once more."""
+        return np.asarray((self.rate * k + self.phase) % 1.0 >= self.rate)
+
+    def lag(self, k: Ints) -> Floats:
+        """(...,) by how many frames the pictures of frames ``k`` are shown later than they were taken, but for a constant."""
+        return np.asarray((self.rate * k + self.phase) % 1.0 / self.rate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """What was found in a video file after it was read.
 
     ``fps`` is the median rate of the time stamps in use (1/s); ``n_frames`` counts the frames that were decoded
     between ``--start`` and ``--end``; ``damage`` counts frames by kind of damage ("corrupt", "lost", "duplicate", "frozen"), and ``repeated``
-    are the numbers of those that show the picture before them once more. ``focal_35mm`` (mm) is the focal length in 35 mm equivalent that the
-    file names.
+    are the numbers of those that show the picture before them once more, which come in a ``cadence`` where the film was converted from a lower
+    rate. ``focal_35mm`` (mm) is the focal length in 35 mm equivalent that the file names.
     """
 
     path: Path
@@ -78,6 +94,7 @@ class Video:
     sha256: str
     damage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     repeated: tuple[int, ...] = ()
+    cadence: Cadence | None = None
     focal_35mm: float | None = None
 
 

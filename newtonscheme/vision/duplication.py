@@ -64,14 +64,19 @@ class _Change:
         return self._amount or 0.0
 
 
-def mark_duplicates(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames in the same order, repeats flagged "duplicate". Holds back at most ``LONGEST_RUN`` frames."""
+def mark_duplicates(frames: Iterable[Frame], changes: list[tuple[int, float]] | None = None) -> Iterator[Frame]:
+    """The same frames in the same order, repeats flagged "duplicate". Holds back at most ``LONGEST_RUN`` frames.
+
+    How much changed from the frame before, in every ``ROW_STEP``-th row, goes into ``changes`` with each frame's number.
+    """
     previous: Bytes | None = None
     motion: tuple[_Change, ...] = ()
     held: list[Frame] = []
     quietest = 0.0
     for frame in frames:
         change = _Change(previous, frame.luma)
+        if changes is not None:
+            changes.append((frame.index, change.sampled))
         previous = frame.luma
         if len(held) < LONGEST_RUN and _may_repeat(change, motion):
             held.append(frame)

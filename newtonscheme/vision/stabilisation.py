@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..types import Bytes, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
+from ..types import Bytes, Cadence, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
 from .frame import Frame
 from .registration import Features, mapped
 from .tracking import MOVING_CAMERA, PROGRESS_STEP, track_objects
@@ -69,16 +69,22 @@ class _Canvas:
 
 
 def track_still_or_moving(
-    reopen: Callable[[], VideoReader], *, roi: tuple[int, int, int, int] | None = None, detector: Detector | None = None,
+    open_again: Callable[[Cadence | None], VideoReader], *, roi: tuple[int, int, int, int] | None = None, detector: Detector | None = None,
     progress: Progress | None = None, max_tracks: int = 8,
 ) -> Tracking:  # fmt: skip
     """What moves in a video; where its camera moves, in front of the background laid still, in the first frame's coordinates.
 
     A still camera's video is read once. A moving one's is read three times more: for the camera's motion, the canvas and the tracks. Where
-    the background cannot be followed, nothing is found, and a notice says so. With a ``detector`` only what moves in its boxes counts.
+    the background cannot be followed, nothing is found, and a notice says so. With a ``detector`` only what moves in its boxes counts. A film
+    that was converted from a lower rate is read again without its repeats, with the others at the times that they were taken at.
     """
     find_boxes = None if detector is None else partial(_find_boxes, detector)
-    found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks)
+    reader = open_again(None)
+    found = track_objects(reader, roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks)
+    cadence = reader.find_cadence()
+    reopen = partial(open_again, cadence)
+    if cadence is not None and not _moves(found):
+        found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks)
     if not _moves(found):
         return found
     steadied = _track_steadied(reopen, roi=roi, detector=detector, progress=progress, max_tracks=max_tracks)

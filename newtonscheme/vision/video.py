@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,8 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import UnreadableInput, UsageError
-from ..types import Bools, Notice, Video
+from ..types import Bools, Cadence, Notice, Video
+from .cadence import find_cadence
 from .clock import audit_clock
 from .container import (
     Reading,
@@ -42,6 +43,8 @@ __all__ = ["Frame", "VideoReader", "open_video"]
 
 # Times closer than this share of a gap are one time, so that a start of 2 s keeps the frame at 2 s.
 SAME_TIME = 1e-3
+# Steps of a clock that differ by more than this share of one are no even places for a film of another rate.
+UNEVEN = 0.2
 
 CORRUPT, SUSPECT, INTERLACED = "corrupt", "suspect", "interlaced"
 
@@ -67,6 +70,7 @@ class _Pass:
     times: list[float] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)
     duplicates: list[int] = field(default_factory=list)
+    changes: list[tuple[int, float]] = field(default_factory=list)
     decoding: _Decoding = field(default_factory=_Decoding)
 
 
@@ -78,7 +82,9 @@ class _EntryUnclean(Exception):
     """The key packet that decoding started at gave no picture: it only begins to refresh one, so all before it is needed."""
 
 
-def open_video(path: str | Path, *, fps: float | None = None, start: float | None = None, end: float | None = None) -> VideoReader:
+def open_video(
+    path: str | Path, *, fps: float | None = None, start: float | None = None, end: float | None = None, cadence: Cadence | None = None
+) -> VideoReader:  # fmt: skip
     """Open a video file: read its packets' time stamps and decode its first picture.
 
     Args:
@@ -86,6 +92,8 @@ def open_video(path: str | Path, *, fps: float | None = None, start: float | Non
         fps: the true frame rate (1/s); rescales the clock, so that a 240 fps film stored at 30 fps runs 8 times faster.
         start: first time to deliver (s), on the clock of ``Frame.t``; the frame at ``start`` is included.
         end: last time to deliver (s), included.
+        cadence: how a lower rate fills this film, as a pass before found it: repeats are left out, and the other frames come at the times
+            that they were taken at.
 
     Raises:
         UnreadableInput: no such file, not a regular file, or no picture that can be decoded.
@@ -98,7 +106,7 @@ def open_video(path: str | Path, *, fps: float | None = None, start: float | Non
         raise UsageError("found a start or end that is not a number; expected seconds; correct --start or --end")
     if start is not None and end is not None and not start < end:
         raise UsageError(f"found a start of {start:g} s and an end of {end:g} s; expected start before end; correct --start or --end")
-    return VideoReader(check_regular_file(path), fps=fps, start=start, end=end)
+    return VideoReader(check_regular_file(path), fps=fps, start=start, end=end, cadence=cadence)
 
 
 class VideoReader:
@@ -108,7 +116,7 @@ class VideoReader:
     ``has_colour`` is False for grey formats, ``n_frames_hint`` counts the packets between start and end: for progress only.
     """
 
-    def __init__(self, path: Path, *, fps: float | None, start: float | None, end: float | None) -> None:
+    def __init__(self, path: Path, *, fps: float | None, start: float | None, end: float | None, cadence: Cadence | None = None) -> None:
         contents = read_contents(path)
         self._contents = contents
         self._geometry = read_geometry(contents.first_picture, contents.sample_aspect)
@@ -126,6 +134,7 @@ class VideoReader:
         self._start = -math.inf if start is None else start - margin
         self._end = math.inf if end is None else end + margin
         self._pass: _Pass | None = None
+        self._cadence = cadence
         self._sha256: str | None = None
         self.path: Path = path
         self.width_px: int
@@ -148,12 +157,16 @@ class VideoReader:
             UnreadableInput: no picture between start and end can be decoded.
         """
         passed = self._pass = _Pass()
-        for frame in mark_duplicates(self._pictures(passed)):
+        for frame in mark_duplicates(self._pictures(passed), passed.changes):
             passed.times.append(frame.t)
             passed.flags.update(frame.flags)
-            if DUPLICATE in frame.flags:
+            repeats = DUPLICATE in frame.flags if self._cadence is None else bool(self._cadence.repeats(np.array(frame.index)))
+            if repeats:
                 passed.duplicates.append(frame.index)
-            yield frame
+            if self._cadence is None:
+                yield frame
+            elif not repeats:
+                yield replace(frame, t=frame.t - float(self._cadence.lag(np.array(frame.index))) * self._clock.gap)
         if not passed.times:
             found = f"found no picture in this stretch of {quoted(self.path)}"
             raise UnreadableInput(f"{found}; needed one that can be decoded; choose another --start or --end")
@@ -171,6 +184,7 @@ class VideoReader:
                 self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         times = np.asarray(self._pass.times)
         fps = 1.0 / float(np.median(np.diff(times))) if len(times) > 1 else self.nominal_fps
+        fps *= 1.0 if self._cadence is None else self._cadence.rate
         damage = self._damage(self._pass)
         video = Video(
             path=self.path,
@@ -183,10 +197,23 @@ class VideoReader:
             sha256=self._sha256,
             damage=MappingProxyType(damage),
             repeated=tuple(self._pass.duplicates),
+            cadence=self._cadence,
             focal_35mm=self._contents.focal_35mm,
         )
         dynamic = [*self._file_notices(self._pass, damage), *self._picture_notices(self._pass, damage)]
         return video, (*self._clock.notices, *dynamic)
+
+    def find_cadence(self) -> Cadence | None:
+        """How a lower rate fills this film, from the last pass; None where it has no even clock, or shows none."""
+        if self._pass is None or len(self._pass.times) < 2:
+            return None
+        steps = np.diff(self._pass.times)
+        if np.ptp(steps) > UNEVEN * float(np.median(steps)):
+            return None
+        index, changed = (np.array(column) for column in zip(*self._pass.changes, strict=True))
+        changes = np.full(int(index[-1]) + 1, np.nan)
+        changes[index.astype(int)] = changed
+        return find_cadence(changes)
 
     def _time(self, rank: int) -> float:
         return self._clock.time(rank) - self._clock.time(self._first_rank)
@@ -295,7 +322,7 @@ class VideoReader:
         return int(keys[-1]) if len(keys) else 0
 
     def _damage(self, passed: _Pass) -> dict[str, int]:
-        duplicates, regular = len(passed.duplicates), is_regular(passed.duplicates)
+        duplicates, regular = len(passed.duplicates), self._cadence is not None or is_regular(passed.duplicates)
         counts = {
             "corrupt": passed.flags[CORRUPT],
             "lost": self._lost(passed.decoding),
@@ -337,7 +364,8 @@ class VideoReader:
         if passed.duplicates:
             even = "at an even spacing (converted from a lower rate)"
             manner = even if "duplicate" in damage else "although the clock runs on (the recording froze)"
-            yield Notice("frames_duplicated", f"{len(passed.duplicates)} of {n} frames repeat the one before {manner}; they are marked")
+            done = "they are marked" if self._cadence is None else "they are left out, and the others come at the times that they were taken at"
+            yield Notice("frames_duplicated", f"{len(passed.duplicates)} of {n} frames repeat the one before {manner}; {done}")
         if passed.flags[INTERLACED]:
             found = f"{passed.flags[INTERLACED]} of {n} frames are two half-pictures of different times"
             yield Notice("interlaced", f"{found}; only the upper one is used, so heights are known to half as many lines")
