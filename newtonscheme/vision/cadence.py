@@ -15,6 +15,9 @@ LEAST_MOTION = 2.0 * LEAST_CHANGE / ROW_STEP
 """Change from frame to frame, in the rows that are compared, from which something clearly moves."""
 QUIET, MOVED = 0.05, 0.3
 """Shares of the change next to it below which a frame repeats the one before, and above which it surely does not."""
+BACK_AGAIN = 0.5
+"""Change over a repeat and a frame on either side, in shares of that next to it, below which things went back to where they were: a swing that
+turned between two frames repeats a picture too."""
 FEWEST_QUIET, FEWEST_MOVED = 8, 16
 """Frames of each kind that a cadence can be told from: eight at random places fit one by a chance of less than one in a thousand."""
 RATES = (0.3, 0.97)
@@ -28,9 +31,11 @@ LEAST_HIT, MOST_FALSE = 0.75, 0.03
 
 
 def find_cadence(changes: Floats) -> Cadence | None:
-    """The cadence of a film from how much changed from each frame to the next (n,), NaN where unknown; None where it has none."""
-    kinds = _kinds(changes)
-    quiet, moved = (np.flatnonzero(kind) for kind in kinds)
+    """The cadence of a film, None where it has none.
+
+    ``changes`` (n, 2) is how much each frame differs from the one before and from the third before it, NaN where unknown.
+    """
+    quiet, moved = (np.flatnonzero(kind) for kind in _kinds(*changes.T))
     if len(quiet) < FEWEST_QUIET or len(moved) < FEWEST_MOVED:
         return None
     first, length = int(quiet[0]), float(FIRST_PLACES)
@@ -47,11 +52,12 @@ def find_cadence(changes: Floats) -> Cadence | None:
     return cadence if hit >= LEAST_HIT and wrong <= MOST_FALSE else None
 
 
-def _kinds(changes: Floats) -> tuple[Bools, Bools]:
+def _kinds(changes: Floats, over_three: Floats) -> tuple[Bools, Bools]:
     """(n,) which frames repeat the one before in the midst of motion, and which, like the first, surely do not."""
     known = np.nan_to_num(changes)
     beside = np.maximum(np.append(0.0, known[:-1]), np.append(known[1:], 0.0))
-    quiet = np.isfinite(changes) & (beside >= LEAST_MOTION) & (known <= QUIET * beside)
+    went_on = np.append(np.nan_to_num(over_three[1:]), 0.0) > BACK_AGAIN * beside
+    quiet = np.isfinite(changes) & (beside >= LEAST_MOTION) & (known <= QUIET * beside) & went_on
     moved = known >= np.maximum(MOVED * beside, LEAST_MOTION)
     moved[:1] = True
     return quiet, moved

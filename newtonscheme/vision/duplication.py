@@ -6,7 +6,7 @@ nothing changes from the frame before, but as much as usual changed just before 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -64,11 +64,13 @@ class _Change:
         return self._amount or 0.0
 
 
-def mark_duplicates(frames: Iterable[Frame], changes: list[tuple[int, float]] | None = None) -> Iterator[Frame]:
+def mark_duplicates(frames: Iterable[Frame], changes: list[tuple[int, float, float]] | None = None) -> Iterator[Frame]:
     """The same frames in the same order, repeats flagged "duplicate". Holds back at most ``LONGEST_RUN`` frames.
 
-    How much changed from the frame before, in every ``ROW_STEP``-th row, goes into ``changes`` with each frame's number.
+    Each frame's number, and how much changed from the frame before and from the third before it in every ``ROW_STEP``-th row, go into
+    ``changes``.
     """
+    rows: deque[Bytes] = deque(maxlen=3)
     previous: Bytes | None = None
     motion: tuple[_Change, ...] = ()
     held: list[Frame] = []
@@ -76,7 +78,9 @@ def mark_duplicates(frames: Iterable[Frame], changes: list[tuple[int, float]] | 
     for frame in frames:
         change = _Change(previous, frame.luma)
         if changes is not None:
-            changes.append((frame.index, change.sampled))
+            own = np.ascontiguousarray(frame.luma[::ROW_STEP])
+            changes.append((frame.index, change.sampled, _difference(rows[0], own) if len(rows) == 3 else np.nan))
+            rows.append(own)
         previous = frame.luma
         if len(held) < LONGEST_RUN and _may_repeat(change, motion):
             held.append(frame)

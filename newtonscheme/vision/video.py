@@ -70,7 +70,7 @@ class _Pass:
     times: list[float] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)
     duplicates: list[int] = field(default_factory=list)
-    changes: list[tuple[int, float]] = field(default_factory=list)
+    changes: list[tuple[int, float, float]] = field(default_factory=list)
     decoding: _Decoding = field(default_factory=_Decoding)
 
 
@@ -210,9 +210,10 @@ class VideoReader:
         steps = np.diff(self._pass.times)
         if np.ptp(steps) > UNEVEN * float(np.median(steps)):
             return None
-        index, changed = (np.array(column) for column in zip(*self._pass.changes, strict=True))
-        changes = np.full(int(index[-1]) + 1, np.nan)
-        changes[index.astype(int)] = changed
+        found = np.array(self._pass.changes)
+        index = found[:, 0].astype(int)
+        changes = np.full((index[-1] + 1, 2), np.nan)
+        changes[index] = found[:, 1:]
         return find_cadence(changes)
 
     def _time(self, rank: int) -> float:

@@ -88,7 +88,7 @@ def changes_of(repeats: np.ndarray, seed: int) -> Floats:
     changes = np.random.default_rng(seed).uniform(2_000, 4_000, len(repeats))
     changes[repeats] = 0.0
     changes[0] = np.nan
-    return changes
+    return np.column_stack([changes, 2.0 * changes + 1_000.0])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -99,9 +99,20 @@ def test_a_recorder_that_stutters_at_random_has_no_cadence(seed: int) -> None:
     assert find_cadence(changes_of(repeats, seed)) is None
 
 
-@pytest.mark.parametrize("changes", [np.full(200, 3_000.0), np.zeros(200), np.array([np.nan, 5_000.0])], ids=["moving", "still", "short"])
+@pytest.mark.parametrize(
+    "changes", [np.full((200, 2), 3_000.0), np.zeros((200, 2)), np.array([[np.nan, np.nan], [5_000.0, np.nan]])], ids=["moving", "still", "short"]
+)
 def test_without_repeats_there_is_no_cadence(changes: Any) -> None:
     assert find_cadence(changes) is None
+
+
+@pytest.mark.parametrize("frames_a_period", [12, 16, 24, 30, 60])
+def test_a_swing_that_turns_between_two_frames_has_no_cadence(frames_a_period: int, write_clip: WriteClip, tmp_path: Path) -> None:
+    angle = 2 * np.pi * (np.arange(12 * frames_a_period) + 0.5) / frames_a_period
+    places = np.column_stack([160 + 60 * np.cos(angle), 150 - 10 * np.cos(2 * angle)])
+    reader = open_video(write_clip(tmp_path / "swing.mp4", painted(places, 5), options={"qp": "22"}))
+    assert sum(1 for _ in reader.frames()) == len(places)
+    assert reader.find_cadence() is None
 
 
 @pytest.mark.parametrize("n", [300, 5_000])
@@ -109,7 +120,7 @@ def test_a_cadence_holds_to_the_end_of_a_long_film_in_which_little_moves(n: int)
     true = Cadence(rate=25 / 29.97, phase=0.61)
     changes = changes_of(true.repeats(np.arange(n)), 3)
     asleep = (np.arange(n) // 40) % 3 == 1
-    changes[asleep] = 0.0
+    changes[asleep, 0] = 0.0
     found = find_cadence(changes)
     assert found is not None
     awake = np.flatnonzero(~asleep)
