@@ -367,7 +367,8 @@ def _replace(samples: Samples, at: Ints, other: Samples, chosen: Bools) -> Sampl
 def _believable(samples: Samples, centre: Floats, radius: Floats, stride: int) -> Bools:
     shift = np.hypot(*(samples.centre_px - centre).T)
     fits = (samples.radius_px < 2 * radius + stride) & (samples.radius_px > np.maximum(0.4 * radius - 0.5 * stride, LEAST_RADIUS_PX))
-    placed = np.sqrt(0.5 * np.einsum("nii->n", samples.covariance_px)) < MAX_SIGMA_RADII * samples.radius_px
+    variance = 0.5 * np.einsum("nii->n", samples.covariance_px)
+    placed = (variance > 0) & (variance < (MAX_SIGMA_RADII * samples.radius_px) ** 2)
     settled = fits & placed & (shift < MAX_SHIFT_RADII * radius + 2 * stride)
     return settled & (samples.explained > GOOD_EXPLAINED) & np.isfinite(samples.radius_sigma_px)
 
