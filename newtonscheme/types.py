@@ -60,18 +60,22 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """How a film of one rate fills a file of another: frame k shows picture floor(``rate`` k + ``phase``), with less than one picture a frame."""
+    """How a film of one rate fills a file of another: frame k shows picture floor(``rate`` k + ``phase``), with less than one picture a frame.
+
+    ``prompt`` is the least that ``rate`` k + ``phase`` exceeds a whole number by, over the film's frames.
+    """
 
     rate: float
     phase: float
+    prompt: float = 0.0
 
     def repeats(self, k: Ints) -> Bools:
         """Which frames ``k`` (...,) show the picture of the frame before once more."""
         return np.asarray((self.rate * k + self.phase) % 1.0 >= self.rate)
 
     def lag(self, k: Ints) -> Floats:
-        """(...,) by how many frames the pictures of frames ``k`` are shown later than they were taken, but for a constant."""
-        return np.asarray((self.rate * k + self.phase) % 1.0 / self.rate)
+        """(...,) by how many frames the pictures of frames ``k`` are shown later than they were taken; the promptest by none."""
+        return np.asarray(((self.rate * k + self.phase) % 1.0 - self.prompt) / self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,8 @@ def find_cadence(changes: Floats) -> Cadence | None:
             break
         length *= 2.0
         rates = rate + STEP_PLACES / length * np.arange(-6, 7)
-    cadence = Cadence(rate=rate, phase=(phase - rate * first) % 1.0)
+    phase = (phase - rate * first) % 1.0
+    cadence = Cadence(rate=rate, phase=phase, prompt=float(((rate * np.arange(len(changes)) + phase) % 1.0).min()))
     hit, wrong = (float(cadence.repeats(here).mean()) for here in (quiet, moved))
     return cadence if hit >= LEAST_HIT and wrong <= MOST_FALSE else None
 

@@ -63,6 +63,9 @@ def test_pictures_come_once_and_at_even_times(
     kept = list(reader.frames())
     assert [int(shown[frame.index]) for frame in kept] == sorted(set(shown.tolist()))
     np.testing.assert_allclose(np.diff([frame.t for frame in kept]), 1 / taken_fps, rtol=0.01)
+    late = np.array([frame.index / stored_fps - frame.t for frame in kept])
+    assert np.min(late) == pytest.approx(0.0, abs=0.1 / stored_fps)
+    assert np.max(late) < 1.05 / stored_fps
     video, notices = reader.summary()
     assert video.fps == pytest.approx(taken_fps, rel=0.01)
     assert video.n_frames == len(shown)
