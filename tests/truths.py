@@ -154,17 +154,6 @@ def held_between_throws(first: float = 0.7, hold: float = 0.5, g: float = 9.81) 
     return path, (first, first + hold)
 
 
-def bouncing_path(first: float = 0.8, restitution: float = 0.8, g: float = 9.81) -> Callable[[Floats], Floats]:
-    """A throw that comes down where it started from at ``first`` (s), bounces there and goes on."""
-
-    def path(t: Floats) -> Floats:
-        up, down = 0.5 * g * first, np.maximum(t - first, 0.0)
-        height = np.where(t <= first, up * t - 0.5 * g * t**2, restitution * up * down - 0.5 * g * down**2)
-        return np.stack([0.9 * t, height, 0.0 * t], axis=-1)
-
-    return path
-
-
 def swing_path(values: dict[str, float]) -> Callable[[Floats], Floats]:
     """A pendulum of these values, swinging as long as it is asked to."""
     model = FORCE_MODELS["pendulum"]

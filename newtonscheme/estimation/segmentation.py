@@ -46,6 +46,8 @@ OUTLIER_SIGMAS = 4.5
 """Sigmas (of the typical residual) beyond which a sample at an end is not of the motion: 1 in 25,000 by chance in two dimensions."""
 END_SAMPLES = 2
 """An outlier among the first or last two samples takes the end with it; further in it is an outlier and the robust fit bears it."""
+VAGUE = 5.0
+"""Times the median sigma from which a sample is in line with nearly anything: it does not stand between an outlier and the end."""
 MAX_SHEDDINGS = 4
 OVERLAP = 0.5
 """Two stretches that share more than this of the shorter one are the same."""
@@ -172,8 +174,9 @@ def _grow(track: Track, first: int, last: int, pattern: str, around: Surrounding
 def _shed(track: Track, first: int, last: int, fit: Fit, pattern: str, around: Surroundings, floor: Floats) -> Stretch:
     """The stretch without the samples at its ends that are out of line with the rest: a hand, a contact, a half-seen disc at the border."""
     for _ in range(MAX_SHEDDINGS):
-        out = _outliers(fit)
-        head, tail = _run_of_ends(out), _run_of_ends(out[::-1])
+        out, sigma = _outliers(fit), fit.track.sigma_px
+        telling = out | (sigma < VAGUE * float(np.median(sigma)))
+        head, tail = _run_of_ends(out, telling), _run_of_ends(out[::-1], telling[::-1])
         if head + tail == 0 or len(out) - head - tail < MIN_SAMPLES:
             break
         narrower = _fit_rows(track, first + head, last - tail, pattern, around, fit)
@@ -190,12 +193,14 @@ def _outliers(fit: Fit) -> Bools:
     return square > OUTLIER_SIGMAS**2 * typical
 
 
-def _run_of_ends(out: Bools) -> int:
-    """How many samples to leave out at the start: up to the last of the outliers that are among the first few."""
+def _run_of_ends(out: Bools, telling: Bools) -> int:
+    """How many samples to leave out at the start: up to the last of the outliers that are among the first few that tell anything."""
     head = 0
-    while np.any(out[head : head + END_SAMPLES]):
-        head += int(np.flatnonzero(out[head : head + END_SAMPLES])[-1]) + 1
-    return head
+    while True:
+        first = head + np.flatnonzero(telling[head:])[:END_SAMPLES]
+        if not np.any(out[first]):
+            return head
+        head = int(first[out[first]][-1]) + 1
 
 
 def _trim(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[int, int, Fit | None]:

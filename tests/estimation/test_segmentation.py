@@ -65,6 +65,19 @@ def test_a_flight_between_a_hand_and_the_end_is_found_where_the_hand_lets_go(rec
     assert longest.last == len(filmed.track)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_vague_samples_do_not_stand_between_a_hand_and_the_end(recogniser: Recogniser, seed: int) -> None:
+    """A ball that a hand half hides is placed badly, and the last of it is clearly not where the flight comes from."""
+    track = film_pattern("free_fall", seed + 30, share=1.0, fps=30.0, duration=0.9).track
+    centre, covariance = track.centre_px.copy(), track.covariance_px.copy()
+    back = centre[4] - centre[5]
+    centre[:4] = centre[4] + np.arange(4, 0, -1)[:, None] * back + 0.7 * np.hypot(*back) * np.array([[0.4, 0.3], [0.6, 0.3], [0.5, 0.5], [0.7, 0.7]])
+    covariance[:4] = np.array([15.0, 15.0, 30.0, 5.0])[:, None, None] ** 2 * np.eye(2) * float(np.median(track.sigma_px)) ** 2
+    longest = stretches_of(replace(track, centre_px=centre, covariance_px=covariance), recogniser)[0]
+    assert longest.first >= 4
+    assert longest.last == len(track)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_bouncing_ball_is_one_flight_for_each_hop(recogniser: Recogniser, seed: int) -> None:
     path, bounces = bounce_path()
