@@ -32,12 +32,6 @@ LEAST_BELIEF, MOST_BELIEFS = 0.02, 6
 """Laws and objects less probable than this change a 90 % band by less than it matters; and no more than six are carried on."""
 STRETCHES_TRIED = 2
 """Stretches of a track that are judged in full until one is stable."""
-ONGOING_ROWS, ONGOING_SAMPLES, ONGOING_SHARE = 2, 8, 0.3
-"""Rows before the track's end within which a stretch goes on at the end, and how many samples, and of the longest stretch's, it must have for the
-forecast to go on from it: after a bounce the flight before says nothing of what comes."""
-SAME_SCALE, SCALE_SIGMAS = 0.2, 3.0
-"""Logarithm by which gravity's scale may differ from one flight of an object to its next, besides so many sigmas: it is still about as far away,
-and what rolls after it has landed shows another."""
 BODY_SIGMAS = 4.0
 """Hypotheses whose size is this far from the measured one are not worth a fit."""
 MAX_BODIES = 5
@@ -141,10 +135,6 @@ def analyse_track(
             break
     if judged is None:
         return _unknown(track, index, recogniser)
-    ongoing = _ongoing(track, judged.stretch, stretches) if judged.verdict == "stable" else None
-    if ongoing is not None:
-        candidate = _judge(track, ongoing, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
-        judged = candidate if candidate.verdict == "stable" and _of_one_scale(candidate.free_fit, judged.free_fit) else judged
     free_fit, stretch, fit, body = judged.free_fit, judged.stretch, judged.free_fit, first_body
     beliefs: tuple[Belief, ...] = ()
     if judged.verdict == "stable":
@@ -157,24 +147,6 @@ def analyse_track(
         charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, beliefs=beliefs, body=body,
         first=stretch.first, last=stretch.last,
     )  # fmt: skip
-
-
-def _ongoing(track: Track, held: Stretch, stretches: Sequence[Stretch]) -> Stretch | None:
-    """The stretch of the same kind that goes on at the track's end, where that is another one than ``held`` and long enough to forecast from."""
-    family, least = FORCE_MODELS[held.fit.pattern].family, max(ONGOING_SAMPLES, ONGOING_SHARE * (held.last - held.first))
-    for stretch in stretches:
-        later = stretch.first >= held.last - ONGOING_ROWS and stretch.last >= len(track) - ONGOING_ROWS
-        if later and stretch.last - stretch.first >= least and FORCE_MODELS[stretch.fit.pattern].family == family:
-            return stretch
-    return None
-
-
-def _of_one_scale(one: Fit, other: Fit) -> bool:
-    """Whether two fits to parts of a track, with their own pixels for each metre, may be of one object."""
-    if "px_per_m" not in one.names or "px_per_m" not in other.names:
-        return True
-    (a, own), (b, its) = ((fit.estimate[i], fit.covariance[i, i]) for fit in (one, other) for i in [fit.names.index("px_per_m")])
-    return abs(a - b) < SAME_SCALE + SCALE_SIGMAS * math.sqrt(own + its)
 
 
 def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -> tuple[Belief, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from truths import SIZE, WHITE, assumed_camera, bounce_path, film_path, film_pattern, held_between_throws
+from truths import SIZE, WHITE, assumed_camera, film_path, film_pattern, held_between_throws
 
 from newtonscheme.estimation.analysis import Analysis, analyse_track, analyse_tracks
 from newtonscheme.estimation.body import find_ball
@@ -147,18 +147,6 @@ def test_a_flight_between_a_catch_and_a_release_is_judged_alone(recogniser: Reco
     assert analysis.fit is not None
     assert analysis.fit.track.t[0] == pytest.approx(released, abs=0.05) or analysis.fit.track.t[-1] == pytest.approx(caught, abs=0.05)
     assert sum(segment.fit is analysis.fit for segment in analysis.segments) == 1
-
-
-def test_a_forecast_goes_on_from_the_flight_after_the_last_bounce(recogniser: Recogniser) -> None:
-    """The flight before the bounce is the longer one and would say more of the ball, but nothing of where it goes next."""
-    path, bounces = bounce_path()
-    for seed in range(4):
-        track = film_path(path, bounces[1] + 0.45, seed=seed, fps=60.0).track
-        analysis = judge(track, recogniser)
-        assert accepted(analysis)
-        assert analysis.fit is not None
-        assert analysis.fit.track.t[0] > bounces[1] - 0.05
-        assert len([s for s in analysis.segments if s.end is not None and s.end.kind == "bounce"]) == 2
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 5])
