@@ -401,12 +401,16 @@ def _find_ground(seen: Analysis) -> float | None:
 
 
 def _score(seen: Analysis, fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:
-    """The forecast at the reference track's own times after the last used sample, up to the end of the reference stretch."""
+    """The forecast at the reference track's own times after the last used sample, up to the end of the reference stretch.
+
+    None where the fit is to an earlier motion that ended before that stretch began: it says nothing of it.
+    """
     from .estimation.forecasting import forecast_beliefs, normal_quantile
 
     judge = reference.track.select(slice(reference.first, reference.last))
+    another = fit.track.t[-1] < judge.t[0]
     judge = judge.select(judge.t > fit.track.t[-1] + 1e-9)
-    if len(judge) == 0:
+    if another or len(judge) == 0:
         return None
     forecast, failure = forecast_beliefs(seen.beliefs, knowledge.known, judge.t, level=options.level)
     if failure or len(forecast.t) < len(judge):
