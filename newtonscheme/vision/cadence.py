@@ -19,7 +19,7 @@ BACK_AGAIN = 0.5
 """Change over a repeat and a frame on either side, in shares of that next to it, below which things went back to where they were: a swing that
 turned between two frames repeats a picture too."""
 FEWEST_QUIET, FEWEST_MOVED = 8, 16
-"""Frames of each kind that a cadence can be told from: eight at random places fit one by a chance of less than one in a thousand."""
+"""Frames of each kind that a cadence can be told from: a few at random places fit one."""
 RATES = (0.3, 0.97)
 """Pictures for each place: fewer is another kind of film, more leaves too few repeats to tell."""
 FIRST_PLACES, STEP_PLACES, PHASES = 256, 0.1, 80

@@ -157,7 +157,7 @@ class VideoReader:
             UnreadableInput: no picture between start and end can be decoded.
         """
         passed = self._pass = _Pass()
-        for frame in mark_duplicates(self._pictures(passed), passed.changes):
+        for frame in mark_duplicates(self._pictures(passed), passed.changes if self._cadence is None else None):
             passed.times.append(frame.t)
             passed.flags.update(frame.flags)
             repeats = DUPLICATE in frame.flags if self._cadence is None else bool(self._cadence.repeats(np.array(frame.index)))
@@ -204,7 +204,9 @@ class VideoReader:
         return video, (*self._clock.notices, *dynamic)
 
     def find_cadence(self) -> Cadence | None:
-        """How a lower rate fills this film, from the last pass; None where it has no even clock, or shows none."""
+        """How a lower rate fills this film, from the last pass; None where it has no even clock, or shows none. What was given stays."""
+        if self._cadence is not None:
+            return self._cadence
         if self._pass is None or len(self._pass.times) < 2:
             return None
         steps = np.diff(self._pass.times)
