@@ -50,7 +50,7 @@ def forecast_fit(
     sigma = centre_sigma(problem, fit, since)
     half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, discrepancy_sigma(fit, since)[:, None])
     end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
-    end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]), axis=1))))
+    end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]) & np.isfinite(half), axis=1))))
     centre = image[0, :end, :2] + fit.wobble.expected_px(since[:end])
     return Forecast(
         t=np.asarray(t, dtype=float)[:end], centre_px=centre, lower_px=centre - half[:end], upper_px=centre + half[:end],

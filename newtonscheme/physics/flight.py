@@ -89,10 +89,11 @@ def flight_energy(y: Floats, p: Values) -> Floats:
 
 
 def flight_time_scale(p: Values) -> Floats:
-    """(...,) s: the time in which drag or lift turns the velocity by a radian."""
-    speed = np.sqrt(np.asarray(p["vx"]) ** 2 + np.asarray(p["vy"]) ** 2 + np.asarray(p["vz"]) ** 2) + 5.0
+    """(...,) s: the time in which drag or lift turns the velocity by a radian, at the speed of the start or the one that gravity leads to."""
     lift = sum(np.abs(np.asarray(p.get(name, 0.0))) for name in ("lift_x", "lift_y", "lift_z"))
-    return np.maximum(1.0 / (drag_length(p) * (np.abs(p["drag_coefficient"]) + lift) * speed + 0.2), SHORTEST_TURN)
+    per_metre = drag_length(p) * (np.abs(p["drag_coefficient"]) + lift)
+    speed = np.sqrt(np.asarray(p["vx"]) ** 2 + np.asarray(p["vy"]) ** 2 + np.asarray(p["vz"]) ** 2)
+    return np.maximum(1.0 / (per_metre * speed + np.sqrt(per_metre * np.abs(p["g"])) + 0.2), SHORTEST_TURN)
 
 
 FLIGHT_SYMMETRIES = (

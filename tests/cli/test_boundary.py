@@ -121,8 +121,7 @@ def test_help_and_version_go_to_standard_output(capsys: pytest.CaptureFixture[st
 
 
 def run(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    call = "import sys; from newtonscheme.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-c", call, *arguments], capture_output=True, text=True, check=False, **options)
+    return subprocess.run([sys.executable, "-m", "newtonscheme", *arguments], capture_output=True, text=True, check=False, **options)
 
 
 def test_a_file_named_like_an_option_is_a_file_after_two_dashes(tmp_path: Path) -> None:

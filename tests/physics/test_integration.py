@@ -87,6 +87,15 @@ def test_all_times_before_the_start_or_the_start_alone_are_served() -> None:
     np.testing.assert_allclose(solve_many(FORCE_MODELS["free_fall"], BALL, np.array([0.0]))[0, 0], [0, 0, 0, 12.0, 9.0, -4.0])
 
 
+@pytest.mark.parametrize("diameter", [0.03, 0.04, 0.06, 0.1])
+def test_a_light_ball_that_falls_from_rest_reaches_its_terminal_speed(diameter: float) -> None:
+    """Its speed at the start says nothing of how soon the air turns it."""
+    t = np.arange(1, 39) / 10.0
+    light = {**BALL, "mass": 160.0 * np.pi * diameter**3 / 6.0, "diameter": diameter, "vx": 0.0, "vy": 0.0, "vz": 0.0}
+    many, one = solve_many(FORCE_MODELS["free_fall"], light, t)[0], solve_one(FORCE_MODELS["free_fall"], light, t)[0]
+    np.testing.assert_allclose(many[:, :3], one[:, :3], atol=1e-4 * np.ptp(one[:, 1]))
+
+
 def test_a_member_that_runs_away_leaves_the_others_alone() -> None:
     t = np.arange(40) / 30.0
     wild = {name: np.array([value, value]) for name, value in BALL.items()} | {"vx": np.array([12.0, 1e6]), "drag_coefficient": np.array([0.55, 2.0])}
