@@ -16,7 +16,7 @@ from ..physics.integration import solve_many
 from ..physics.models import FORCE_MODELS
 from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Track, Verdict
-from .fitting import restate
+from .fitting import SLOW_TERMS, restate
 from .parameters import Known, Problem, coordinates_by_px, unpack
 from .segmentation import extent_px, placing_error_px
 
@@ -124,26 +124,31 @@ def log_odds_over_free_path(fit: Fit) -> float:
     `FALL_OFFS`). Where a law holds, the terms that it forbids are absent, and each absence is evidence; each number that the law is free
     in costs the logarithm of what it could have been over what it is known to.
     """
-    time, observed, left, sigma = _block_means(fit)
+    time, observed, left, sigma, slow = _block_means(fit)
     extent, blocks, numbers = max(extent_px(fit.track), 1e-9), len(observed), _numbers_of(fit)
     basis: Floats = np.asarray(np.polynomial.legendre.legvander(time, min(blocks - 1, BLOCKS)), dtype=np.float64)
     law, free = [], []
     for tolerance in TOLERANCES:
         spread = np.hypot(sigma, tolerance * extent)
-        cost = math.log(max(math.sqrt(blocks) * extent / float(spread.mean()), 1.5))
-        norm = -2.0 * float(np.sum(np.log(spread))) - blocks * math.log(2.0 * math.pi)
-        law.append(norm - 0.5 * float(np.sum((left / spread[:, None]) ** 2)) - numbers * cost)
-        free += [_log_evidence_of_process(observed - observed.mean(axis=0), basis, extent, fall, spread) for fall in FALL_OFFS]
+        known = math.hypot(float(spread.mean()) / math.sqrt(blocks), float(slow[:, 0].mean()))
+        cost = math.log(max(extent / known, 1.5))
+        errors = np.diag(spread**2) + slow @ slow.T
+        law.append(_log_density(left, errors) - numbers * cost)
+        free += [_log_density(observed - observed.mean(axis=0), errors + _covariance_of_process(basis, extent, fall)) for fall in FALL_OFFS]
     return float(np.logaddexp.reduce(law)) - float(np.logaddexp.reduce(free)) + math.log(len(FALL_OFFS))
 
 
-def _log_evidence_of_process(path: Floats, basis: Floats, extent: float, fall: float, spread: Floats) -> float:
-    """Log density of block means (b, 2) under independent Gaussian coefficients of size extent * fall^k on each axis."""
+def _covariance_of_process(basis: Floats, extent: float, fall: float) -> Floats:
+    """(b, b) that of a path whose coefficients are independent and of size extent * fall^k."""
     sizes = extent * fall ** np.maximum(np.arange(basis.shape[1]) - 1.0, 0.0)
-    covariance = (basis * sizes**2) @ basis.T + np.diag(spread**2)
+    return np.asarray((basis * sizes**2) @ basis.T)
+
+
+def _log_density(means: Floats, covariance: Floats) -> float:
+    """Log normal density of block means (b, 2), of one covariance (b, b) on each axis."""
     factor = np.linalg.cholesky(covariance)
-    white = np.linalg.solve(factor, path)
-    return -0.5 * float(np.sum(white**2)) - 2.0 * float(np.sum(np.log(np.diag(factor)))) - len(path) * math.log(2.0 * math.pi)
+    white = np.linalg.solve(factor, means)
+    return -0.5 * float(np.sum(white**2)) - 2.0 * float(np.sum(np.log(np.diag(factor)))) - len(means) * math.log(2.0 * math.pi)
 
 
 def _numbers_of(fit: Fit) -> float:
@@ -154,8 +159,8 @@ def _numbers_of(fit: Fit) -> float:
     return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name not in NOT_OF_THE_PATH))
 
 
-def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
-    """Times (-1 to 1) of up to `BLOCKS` equal blocks, means of centres and residuals over them, and the sigma of each mean."""
+def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Times (-1 to 1) of up to `BLOCKS` equal blocks, means of centres and residuals over them, the sigma of each mean, and its slow errors."""
     n, residuals = len(fit.track), fit.steady_residuals
     steady = fit.track.centre_px - fit.residuals[:, :2] + residuals
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
@@ -165,8 +170,11 @@ def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * residuals[b], axis=0) / np.sum(weights[b]) for b in blocks])
     error = [_error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks]
-    sigma = fit.noise.scale * np.array([float(np.mean(fit.track.sigma_px[b])) for b in blocks]) * error
-    return time, observed, left, sigma
+    scale = fit.noise.scale * fit.track.sigma_px
+    sigma = np.array([float(np.mean(scale[b])) for b in blocks]) * error
+    courses = fit.track.slow_error * scale[:, None] * np.polynomial.legendre.legvander(_unit_time(fit.track.t), SLOW_TERMS)
+    slow = np.array([courses[b].mean(axis=0) for b in blocks])
+    return time, observed, left, sigma, slow
 
 
 def _error_of_mean(n: int, correlation: float) -> float:

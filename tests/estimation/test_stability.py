@@ -10,6 +10,7 @@ import pytest
 from truths import FREE_BODY, Filmed, assumed_camera, film_path, film_pattern, fit_seen, fitted, known
 
 from newtonscheme.estimation.fitting import fit_pattern
+from newtonscheme.estimation.segmentation import extent_px
 from newtonscheme.estimation.stability import (
     LEAST_LOG_ODDS,
     MIN_STABLE_SAMPLES,
@@ -222,6 +223,21 @@ def test_errors_that_come_in_runs_are_less_of_a_misfit() -> None:
     residuals = 1.5 * runs * np.ones_like(fit.residuals)
     alone, together = (log_odds_over_free_path(replace(fit, residuals=residuals, noise=replace(fit.noise, correlation=phi))) for phi in (0.0, 0.8))
     assert together > alone
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("degree", range(4))
+def test_slow_errors_that_a_track_owns_to_do_not_speak_against_its_law(pattern: str, degree: int) -> None:
+    """A lit side or what is behind an object pulls its centre for long; how far is part of what the track says of itself."""
+    _, fit = fitted(pattern, 0)
+    course = np.polynomial.legendre.Legendre.basis(degree)(np.linspace(-1.0, 1.0, len(fit.track)))
+    size = 0.01 * extent_px(fit.track) / float(np.median(fit.noise.scale * fit.track.sigma_px))
+    off = size * fit.noise.scale * (fit.track.sigma_px * course)[:, None] * (1.0, -1.0)
+    tracks = (replace(fit.track, centre_px=fit.track.centre_px + off, slow_error=told) for told in (0.0, size))
+    residuals = fit.residuals + np.column_stack([off, np.zeros(len(off))])
+    unsaid, said = (log_odds_over_free_path(replace(fit, track=track, residuals=residuals)) for track in tracks)
+    assert unsaid < LEAST_LOG_ODDS
+    assert said > unsaid + 3.0
 
 
 def test_more_noise_leaves_less_evidence_for_the_law() -> None:
