@@ -238,7 +238,7 @@ def _picture_of(rows: Track) -> tuple[int, int]:
 
 
 def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, options: Options, reference: Analysis | None) -> Analysis:
-    """The judged track; in a second pass the one that lies on the reference track."""
+    """The judged track; in a second pass the one that lies on the reference track, and the motion that was going on at the cut."""
     from .estimation.analysis import analyse_tracks
     from .estimation.knowledge import with_table
 
@@ -253,6 +253,7 @@ def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, option
         pattern=options.pattern,
         index=index,
         size_px=scene.size_px,
+        ongoing=reference is not None,
     )
 
 
@@ -403,12 +404,12 @@ def _find_ground(seen: Analysis) -> float | None:
 def _score(seen: Analysis, fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:
     """The forecast at the reference track's own times after the last used sample, up to the end of the reference stretch.
 
-    None where the fit is to an earlier motion that ended before that stretch began: it says nothing of it.
+    None where the fit is to an earlier motion, most of which was over before that stretch began: it says nothing of it.
     """
     from .estimation.forecasting import forecast_beliefs, normal_quantile
 
     judge = reference.track.select(slice(reference.first, reference.last))
-    another = fit.track.t[-1] < judge.t[0]
+    another = float(np.median(fit.track.t)) < judge.t[0]
     judge = judge.select(judge.t > fit.track.t[-1] + 1e-9)
     if another or len(judge) == 0:
         return None

@@ -32,6 +32,8 @@ LEAST_BELIEF, MOST_BELIEFS = 0.02, 6
 """Laws and objects less probable than this change a 90 % band by less than it matters; and no more than six are carried on."""
 STRETCHES_TRIED = 2
 """Stretches of a track that are judged in full until one is stable."""
+MOST_LOOSE = 3
+"""Samples after a motion, at most, that may be out of line with one that still goes on where the track ends."""
 BODY_SIGMAS = 4.0
 """Hypotheses whose size is this far from the measured one are not worth a fit."""
 MAX_BODIES = 5
@@ -80,7 +82,7 @@ class Analysis:
 
 def analyse_tracks(
     tracks: Sequence[Track], recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None,
-    index: int | None = None, size_px: tuple[int, int] | None = None,
+    index: int | None = None, size_px: tuple[int, int] | None = None, ongoing: bool = False,
 ) -> Analysis:  # fmt: skip
     """The best judged track of a clip.
 
@@ -92,11 +94,12 @@ def analyse_tracks(
         pattern: The law, where the user names it.
         index: The track to use, where the user names it.
         size_px: The picture's width and height, to tell why a segment ended.
+        ongoing: What is asked about is the motion that the track ends in: it comes before longer ones that ended earlier.
     """
     chosen = range(min(len(tracks), TRACKS_TRIED)) if index is None else (index,)
     best: Analysis | None = None
     for i in chosen:
-        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px)
+        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, ongoing=ongoing)
         if best is None or _preferred(analysis, best):
             best = analysis
         if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track):
@@ -119,7 +122,7 @@ def _duration(analysis: Analysis) -> float:
 
 def analyse_track(
     track: Track, recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None = None, index: int = 0,
-    size_px: tuple[int, int] | None = None,
+    size_px: tuple[int, int] | None = None, ongoing: bool = False,
 ) -> Analysis:  # fmt: skip
     """Everything about one track: see `analyse_tracks`."""
     bodies = propose_bodies(track.appearance, label=knowledge.label, mass=knowledge.mass, diameter=knowledge.diameter)
@@ -128,7 +131,8 @@ def analyse_track(
     patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
     judged: _Judged | None = None
-    for stretch in stretches[:STRETCHES_TRIED]:
+    last_first = sorted(stretches, key=lambda s: s.last < len(track) - MOST_LOOSE) if ongoing else stretches
+    for stretch in last_first[:STRETCHES_TRIED]:
         candidate = _judge(track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
         judged = candidate if judged is None or candidate.verdict == "stable" else judged
         if judged.verdict == "stable":
