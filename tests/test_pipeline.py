@@ -99,23 +99,34 @@ def test_half_the_film_forecasts_the_other_half(pixels: str) -> None:
     assert report.track.t[-1] <= t0 + 0.6 * (t1 - t0) + 1e-9
 
 
+def write_bounce(path: Path, down: int, up: int) -> str:
+    """A ball that falls for so many frames, bounces, and is seen for so many more."""
+    falls, rises = np.arange(down) / 60.0, np.arange(1, up + 1) / 60.0
+    t = np.concatenate([falls, falls[-1] + rises])
+    v = np.concatenate([100.0 + 1500.0 * falls**2, 100.0 + 1500.0 * falls[-1] ** 2 - 1100.0 * rises + 1500.0 * rises**2])
+    noise = np.random.default_rng(0).normal(0.0, 0.2, (2, len(t)))
+    return write_table(path, "t,x_px,y_px", t, 200.0 + 400.0 * t + noise[0], v + noise[1])
+
+
 @pytest.mark.parametrize(("observe", "other"), [(0.6, False), (0.1, True)])
 def test_what_is_forecast_after_a_bounce_is_the_flight_that_goes_on_then(tmp_path: Path, observe: float, other: bool) -> None:
     """At 0.6 of the second flight the first is still the longer one; where too little of the second is seen, the first says nothing of it."""
-    falls = np.arange(27) / 60.0
-    rises = np.arange(1, 40) / 60.0
-    t = np.concatenate([falls, falls[-1] + rises])
-    u = 200.0 + 400.0 * t
-    v = np.concatenate([100.0 + 1500.0 * falls**2, 100.0 + 1500.0 * falls[-1] ** 2 - 1100.0 * rises + 1500.0 * rises**2])
-    noise = np.random.default_rng(0).normal(0.0, 0.2, (2, len(t)))
-    table = write_table(tmp_path / "bounce.csv", "t,x_px,y_px", t, u + noise[0], v + noise[1])
-    report = newtonscheme.predict(track=table, observe=observe)
+    report = newtonscheme.predict(track=write_bounce(tmp_path / "bounce.csv", 27, 39), observe=observe)
     if other:
         assert report.score is None
     else:
-        assert report.fit is not None and report.score is not None
+        assert report.fit is not None
+        assert report.score is not None
         assert report.fit.track.t[0] > 0.4
         assert report.score.rms_share_of_path < 0.03
+
+
+@pytest.mark.parametrize(("up", "goes_on"), [(24, True), (8, False)])
+def test_a_forecast_begins_where_the_track_ends_unless_too_little_of_that_motion_is_seen(tmp_path: Path, up: int, goes_on: bool) -> None:
+    report = newtonscheme.predict(track=write_bounce(tmp_path / "bounce.csv", 36, up))
+    assert report.fit is not None
+    assert (report.fit.track.t[0] > 0.5) == goes_on
+    assert ("forecast_beyond_contact" in [notice.code for notice in report.notices]) != goes_on
 
 
 def test_a_scale_measures_gravity_and_a_slower_clock_measures_less(tmp_path: Path, filmed: Filmed) -> None:

@@ -34,6 +34,8 @@ STRETCHES_TRIED = 2
 """Stretches of a track that are judged in full until one is stable."""
 MOST_LOOSE = 3
 """Samples after a motion, at most, that may be out of line with one that still goes on where the track ends."""
+ONGOING_SHARE = 0.5
+"""Of the longest motion: how long one that goes on at the track's end must be to come before it: three bounces of a good ball (0.8 each) leave so much."""
 BODY_SIGMAS = 4.0
 """Hypotheses whose size is this far from the measured one are not worth a fit."""
 MAX_BODIES = 5
@@ -131,8 +133,7 @@ def analyse_track(
     patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
     judged: _Judged | None = None
-    last_first = sorted(stretches, key=lambda s: s.last < len(track) - MOST_LOOSE) if ongoing else stretches
-    for stretch in last_first[:STRETCHES_TRIED]:
+    for stretch in _in_order(stretches, track, ongoing=ongoing)[:STRETCHES_TRIED]:
         candidate = _judge(track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
         judged = candidate if judged is None or candidate.verdict == "stable" else judged
         if judged.verdict == "stable":
@@ -151,6 +152,16 @@ def analyse_track(
         charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, beliefs=beliefs, body=body,
         first=stretch.first, last=stretch.last,
     )  # fmt: skip
+
+
+def _in_order(stretches: Sequence[Stretch], track: Track, *, ongoing: bool) -> list[Stretch]:
+    """Stretches by how worth it is to forecast from them: one that goes on where the track ends, if it is long enough, before longer ones.
+
+    A ball that has bounced flies on from its last bounce. ``ongoing``: however short it is.
+    """
+    lasting = {id(s): float(track.t[s.last - 1] - track.t[s.first]) for s in stretches}
+    enough = 0.0 if ongoing else ONGOING_SHARE * max(lasting.values(), default=0.0)
+    return sorted(stretches, key=lambda s: s.last < len(track) - MOST_LOOSE or lasting[id(s)] < enough)
 
 
 def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -> tuple[Belief, ...]:
