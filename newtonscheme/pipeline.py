@@ -31,6 +31,7 @@ from .types import (
     Report,
     Scale,
     Score,
+    Segment,
     Stability,
     Track,
     Tracking,
@@ -388,17 +389,31 @@ def _inside(rows: Track, size_px: tuple[int, int]) -> bool:
 
 
 def _find_ground(seen: Analysis) -> float | None:
-    """M above the anchor: where an earlier stretch ended in a bounce, seen at this stretch's scale; None where none did."""
+    """M above the anchor: where an earlier flight ended in a bounce, seen at this stretch's scale; None where none did.
+
+    What bounced above a place where the body was seen hit something else: a rim, a hand, a wall.
+    """
     fit = seen.fit
     if fit is None or "px_per_m" not in fit.names or fit.pattern == "pendulum":
         return None
-    bounces = [s for s in seen.segments if s.end is not None and s.end.kind == "bounce" and s.fit is not None and s.t1 <= fit.track.t[0]]
-    if not bounces or bounces[-1].fit is None:
+    earlier = [s.fit.track for s in seen.segments if _bounced_in_flight(s) and s.fit is not None and s.t1 <= fit.track.t[0]]
+    if not earlier:
         return None
-    low = bounces[-1].fit.track
-    px_per_m = math.exp(float(fit.estimate[fit.names.index("px_per_m")]))
+    low = earlier[-1]
     radius = float(np.nan_to_num(np.nanmedian(low.radius_px))) if np.any(np.isfinite(low.radius_px)) else 0.0
-    return -(float(low.centre_px[-1, 1]) + radius - float(fit.track.centre_px[0, 1])) / px_per_m
+    before, bounced = (float(v) for v in low.centre_px[-2:, 1])
+    # Between its last sample and the contact it may have gone on for a step.
+    if float(np.max(seen.track.centre_px[:, 1])) > bounced + max(radius, bounced - before):
+        return None
+    px_per_m = math.exp(float(fit.estimate[fit.names.index("px_per_m")]))
+    return -(bounced + radius - float(fit.track.centre_px[0, 1])) / px_per_m
+
+
+def _bounced_in_flight(segment: Segment) -> bool:
+    from .physics.models import FORCE_MODELS
+
+    free = segment.pattern is not None and FORCE_MODELS[segment.pattern].family == "free_flight"
+    return free and segment.end is not None and segment.end.kind == "bounce"
 
 
 def _score(seen: Analysis, fit: Fit, reference: Analysis, knowledge: Knowledge, options: Options) -> Score | None:

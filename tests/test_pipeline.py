@@ -99,11 +99,11 @@ def test_half_the_film_forecasts_the_other_half(pixels: str) -> None:
     assert report.track.t[-1] <= t0 + 0.6 * (t1 - t0) + 1e-9
 
 
-def write_bounce(path: Path, down: int, up: int) -> str:
-    """A ball that falls for so many frames, bounces, and is seen for so many more."""
+def write_bounce(path: Path, down: int, up: int, rebound: float = 1100.0) -> str:
+    """A ball that falls for so many frames, bounces to a speed of ``rebound`` px/s, and is seen for so many more."""
     falls, rises = np.arange(down) / 60.0, np.arange(1, up + 1) / 60.0
     t = np.concatenate([falls, falls[-1] + rises])
-    v = np.concatenate([100.0 + 1500.0 * falls**2, 100.0 + 1500.0 * falls[-1] ** 2 - 1100.0 * rises + 1500.0 * rises**2])
+    v = np.concatenate([100.0 + 1500.0 * falls**2, 100.0 + 1500.0 * falls[-1] ** 2 - rebound * rises + 1500.0 * rises**2])
     noise = np.random.default_rng(0).normal(0.0, 0.2, (2, len(t)))
     return write_table(path, "t,x_px,y_px", t, 200.0 + 400.0 * t + noise[0], v + noise[1])
 
@@ -127,6 +127,18 @@ def test_a_forecast_begins_where_the_track_ends_unless_too_little_of_that_motion
     assert report.fit is not None
     assert (report.fit.track.t[0] > 0.5) == goes_on
     assert ("forecast_beyond_contact" in [notice.code for notice in report.notices]) != goes_on
+
+
+@pytest.mark.parametrize(("rebound", "stop"), [(1100.0, "ground"), (400.0, "horizon")])
+def test_a_forecast_ends_on_what_the_ball_bounced_off_unless_it_went_below_that(tmp_path: Path, rebound: float, stop: str) -> None:
+    """A ball that drops from a rim is not stopped by the rim."""
+    report = newtonscheme.predict(track=write_bounce(tmp_path / "bounce.csv", 32, 26, rebound), horizon=0.6)
+    assert report.fit is not None
+    assert report.fit.track.t[0] > 0.5
+    assert report.forecast is not None
+    assert report.forecast.stop == stop
+    if stop == "ground":
+        assert abs(report.forecast.centre_px[-1, 1] - (100.0 + 1500.0 * (31.0 / 60.0) ** 2)) < 25.0
 
 
 def test_a_scale_measures_gravity_and_a_slower_clock_measures_less(tmp_path: Path, filmed: Filmed) -> None:

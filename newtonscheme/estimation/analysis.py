@@ -146,7 +146,7 @@ def analyse_track(
         weighed = judged.weighed or {free_fit.pattern: _weigh_bodies(free_fit, bodies, camera, knowledge)}
         fit, body = widen(weighed[free_fit.pattern].fit, free_fit.noise.discrepancy_px), weighed[free_fit.pattern].body
         beliefs = _collect_beliefs(fit, weighed, judged.word)
-    held = [replace(s, fit=fit) if s.first == stretch.first and s.last == stretch.last else s for s in stretches]
+    held = [replace(s, fit=fit) if s is stretch else s for s in stretches if s is stretch or log_odds_over_free_path(s.fit) > LEAST_LOG_ODDS]
     return Analysis(
         track=track, index=index, pattern=judged.word, evidence=judged.evidence, verdict=judged.verdict, reasons=judged.reasons,
         charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, beliefs=beliefs, body=body,
