@@ -355,10 +355,12 @@ class Wobble:
 
     ``mean_px`` (2 k, 2) are the expected amplitudes of their cosines, then of their sines, from the track's first sample on;
     ``covariance_px`` (2 k, 2 k) is that of the amplitudes on an axis for a known path, and ``gain`` (2 k, n) what a pixel of a sample's residual
-    adds to each; ``probability`` that there is a wobble worth knowing.
+    adds to each; ``size_px`` (k,) the sigma on an axis that each rate was believed to have whatever the path; ``probability`` that there is a
+    wobble worth knowing.
     """
 
     rate_rps: Floats
+    size_px: Floats
     mean_px: Floats
     covariance_px: Floats
     gain: Floats
@@ -367,6 +369,7 @@ class Wobble:
     def __post_init__(self) -> None:
         k = len(self.rate_rps)
         _freeze(self, "rate_rps", self.rate_rps, (k,))
+        _freeze(self, "size_px", self.size_px, (k,))
         _freeze(self, "mean_px", self.mean_px, (2 * k, 2))
         _freeze(self, "covariance_px", self.covariance_px, (2 * k, 2 * k))
         _freeze(self, "gain", self.gain, (2 * k, None))
@@ -395,6 +398,10 @@ class Wobble:
         """(h, 2) px the expected offset at times ``since`` (h,) s after the track's first sample."""
         return np.asarray(cosines_and_sines(self.rate_rps, since) @ self.mean_px)
 
+    def courses_px(self, since: Floats) -> Floats:
+        """(h, 2 k) offsets of one sigma on an axis at times ``since`` (h,), whatever the path: their products are the covariance."""
+        return np.asarray(cosines_and_sines(self.rate_rps, since) * np.tile(self.size_px, 2))
+
     def response(self, since: Floats) -> Floats:
         """(h, n) how the expected offset at times ``since`` (h,) s follows the residuals: the part of a moved path that it gives back."""
         return np.asarray(cosines_and_sines(self.rate_rps, since) @ self.gain)
@@ -405,7 +412,7 @@ class Wobble:
         return np.sqrt(np.maximum(np.einsum("hi,ij,hj->h", forms, self.covariance_px, forms), 0.0))
 
 
-NO_WOBBLE = Wobble(np.empty(0), np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)), 0.0)
+NO_WOBBLE = Wobble(np.empty(0), np.empty(0), np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ def test_a_clear_wobble_is_drawn_among_the_residuals_and_told() -> None:
     report = make_report()
     assert report.fit is not None
     n = len(report.fit.track)
-    wobble = Wobble(np.array([2.0]), np.array([[3.0, 0.0], [0.0, 3.0]]), np.eye(2), np.zeros((2, n)), 0.99)
+    wobble = Wobble(np.array([2.0]), np.array([1.0]), np.array([[3.0, 0.0], [0.0, 3.0]]), np.eye(2), np.zeros((2, n)), 0.99)
     wobbling = replace(report, fit=replace(report.fit, wobble=wobble))
     drawn = {text.get_text() for axes in draw_report(wobbling).axes for text in axes.texts}
     assert "wobble, 2 turns/s" in drawn

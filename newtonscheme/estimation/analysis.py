@@ -34,8 +34,10 @@ STRETCHES_TRIED = 2
 """Stretches of a track that are judged in full until one is stable."""
 MOST_LOOSE = 3
 """Samples after a motion, at most, that may be out of line with one that still goes on where the track ends."""
+LITTLE_DOUBT = 0.1
+"""Probability of no pattern up to which a track is taken for what was meant: the shadow of a ball moves much as the ball, but not quite."""
 ONGOING_SHARE = 0.5
-"""Of the longest motion: how long one that goes on at the track's end must be to come before it: three bounces of a good ball (0.8 each) leave so much."""
+"""Of the longest motion: how long one that goes on at the track's end must be to come before it; a good ball's third flight on (0.8 each) is."""
 BODY_SIGMAS = 4.0
 """Hypotheses whose size is this far from the measured one are not worth a fit."""
 MAX_BODIES = 5
@@ -104,7 +106,7 @@ def analyse_tracks(
         analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, ongoing=ongoing)
         if best is None or _preferred(analysis, best):
             best = analysis
-        if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track):
+        if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track) and _doubt(best) < LITTLE_DOUBT:
             break
     if best is None:
         raise ValueError("analyse_tracks: expected at least one track")
@@ -112,10 +114,16 @@ def analyse_tracks(
 
 
 def _preferred(new: Analysis, old: Analysis) -> bool:
-    """Whether a lower-ranked track takes over: it has a stable pattern and the other has none, or a much longer one."""
+    """Whether a lower-ranked track takes over: it has a stable pattern and the other has none, or a much longer one, or a much surer one."""
     if (new.verdict == "stable") != (old.verdict == "stable"):
         return new.verdict == "stable"
-    return new.verdict == "stable" and _duration(new) > LONGER * _duration(old)
+    surer = _doubt(new) < LITTLE_DOUBT < _doubt(old) and _duration(new) > _duration(old) / LONGER
+    return new.verdict == "stable" and (_duration(new) > LONGER * _duration(old) or surer)
+
+
+def _doubt(analysis: Analysis) -> float:
+    """The probability that what moves follows none of the patterns."""
+    return analysis.pattern.probabilities["unknown"]
 
 
 def _duration(analysis: Analysis) -> float:

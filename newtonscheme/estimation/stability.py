@@ -33,6 +33,10 @@ TOLERANCES = (0.0005, 0.002, 0.006)
 """Shares of the extent that lens and model may leave unexplained, where law and free path compete: both are averaged over them."""
 FALL_OFFS = (0.003, 0.35, 0.5, 0.65, 0.8)
 """How fast a free path's terms beyond the straight line fall off: a line at constant speed, a slow wave of the hand, a path that turns often."""
+MOST_NEARING, FORCELESS_NUMBERS = 0.9, 5
+"""Change of depth over its mean, in half of the stretch, that a straight motion may have; and how many numbers the path of one has."""
+NEARINGS, NEARING_ROUNDS = np.linspace(-1.0, 1.0, 25), 4
+"""Changes of depth that are tried, in shares of what is left to look in, and how often what is left shrinks to two steps of them."""
 LEAST_LOG_ODDS = 3.0
 """A law must be 20 times as evident as the best free path."""
 DRIFTING_CHARGE = 6.0
@@ -121,21 +125,42 @@ def log_odds_over_free_path(fit: Fit) -> float:
     """Log odds of the law against a smooth path that is free to go anywhere, on block means of the stretch.
 
     The free path is a Gaussian process in Legendre polynomials whose terms fall off by a constant factor (unknown: a mixture over
-    `FALL_OFFS`). Where a law holds, the terms that it forbids are absent, and each absence is evidence; each number that the law is free
-    in costs the logarithm of what it could have been over what it is known to.
+    `FALL_OFFS`), or that of a body that no force acts on. Where a law holds, the terms that it forbids are absent, and each absence is
+    evidence; each number that the law is free in costs the logarithm of what it could have been over what it is known to. Noise, slow errors
+    and a wobble are the same for both.
     """
-    time, observed, left, sigma, slow = _block_means(fit)
+    time, observed, left, sigma, courses = _block_means(fit)
     extent, blocks, numbers = max(extent_px(fit.track), 1e-9), len(observed), _numbers_of(fit)
     basis: Floats = np.asarray(np.polynomial.legendre.legvander(time, min(blocks - 1, BLOCKS)), dtype=np.float64)
+    forceless = _beyond_straight_motion(time, observed, np.hypot(sigma, TOLERANCES[0] * extent))
     law, free = [], []
     for tolerance in TOLERANCES:
         spread = np.hypot(sigma, tolerance * extent)
-        known = math.hypot(float(spread.mean()) / math.sqrt(blocks), float(slow[:, 0].mean()))
-        cost = math.log(max(extent / known, 1.5))
-        errors = np.diag(spread**2) + slow @ slow.T
+        told = math.hypot(float(spread.mean()) / math.sqrt(blocks), float(courses[:, 0].mean()))
+        cost = math.log(max(extent / told, 1.5))
+        errors = np.diag(spread**2) + courses @ courses.T
         law.append(_log_density(left, errors) - numbers * cost)
         free += [_log_density(observed - observed.mean(axis=0), errors + _covariance_of_process(basis, extent, fall)) for fall in FALL_OFFS]
-    return float(np.logaddexp.reduce(law)) - float(np.logaddexp.reduce(free)) + math.log(len(FALL_OFFS))
+        free.append(_log_density(forceless, errors) - FORCELESS_NUMBERS * cost)
+    return float(np.logaddexp.reduce(law)) - float(np.logaddexp.reduce(free)) + math.log(len(FALL_OFFS) + 1)
+
+
+def _beyond_straight_motion(time: Floats, observed: Floats, sigma: Floats) -> Floats:
+    """(b, 2) px what a body that no force acts on leaves: a straight line at constant speed in space, seen in perspective.
+
+    Its centre is (a + b t) / (1 + c t) on each axis: what rolls or slides away slows down in the picture and needs no gravity for it.
+    """
+
+    def left_by(nearing: float) -> Floats:
+        basis = np.stack([np.ones_like(time), time], axis=1) / (1.0 + nearing * time)[:, None]
+        return observed - basis @ np.linalg.lstsq(basis / sigma[:, None], observed / sigma[:, None], rcond=None)[0]
+
+    middle, reach = 0.0, MOST_NEARING
+    for _ in range(NEARING_ROUNDS):
+        tried = np.clip(middle + reach * NEARINGS, -MOST_NEARING, MOST_NEARING)
+        middle = float(min(tried, key=lambda nearing: float(np.sum((left_by(nearing) / sigma[:, None]) ** 2))))
+        reach *= 2.0 / (len(NEARINGS) - 1)
+    return left_by(middle)
 
 
 def _covariance_of_process(basis: Floats, extent: float, fall: float) -> Floats:
@@ -160,21 +185,23 @@ def _numbers_of(fit: Fit) -> float:
 
 
 def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Times (-1 to 1) of up to `BLOCKS` equal blocks, means of centres and residuals over them, the sigma of each mean, and its slow errors."""
-    n, residuals = len(fit.track), fit.steady_residuals
-    steady = fit.track.centre_px - fit.residuals[:, :2] + residuals
+    """Up to `BLOCKS` equal blocks: times (-1 to 1), means of centres and residuals, the sigma of each mean, and what errors of one sigma do to it.
+
+    These are first the slow ones, from the constant one on, and then the wobble's.
+    """
+    n, residuals = len(fit.track), fit.residuals[:, :2]
     edges = np.linspace(0, n, min(BLOCKS, n) + 1).astype(int)
     blocks = [slice(int(a), int(b)) for a, b in pairwise(edges)]
     time = _unit_time(np.array([fit.track.t[b].mean() for b in blocks]))
-    observed = np.array([steady[b].mean(axis=0) for b in blocks])
+    observed = np.array([fit.track.centre_px[b].mean(axis=0) for b in blocks])
     weights = fit.weights[:, :1]
     left = np.array([np.sum(weights[b] * residuals[b], axis=0) / np.sum(weights[b]) for b in blocks])
     error = [_error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks]
     scale = fit.noise.scale * fit.track.sigma_px
     sigma = np.array([float(np.mean(scale[b])) for b in blocks]) * error
-    courses = fit.track.slow_error * scale[:, None] * np.polynomial.legendre.legvander(_unit_time(fit.track.t), SLOW_TERMS)
-    slow = np.array([courses[b].mean(axis=0) for b in blocks])
-    return time, observed, left, sigma, slow
+    slow = fit.track.slow_error * scale[:, None] * np.polynomial.legendre.legvander(_unit_time(fit.track.t), SLOW_TERMS)
+    courses = np.concatenate([slow, fit.wobble.courses_px(fit.track.t - fit.track.t[0])], axis=1)
+    return time, observed, left, sigma, np.array([courses[b].mean(axis=0) for b in blocks])
 
 
 def _error_of_mean(n: int, correlation: float) -> float:

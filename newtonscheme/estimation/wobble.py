@@ -72,9 +72,11 @@ def expect(turning: Turning, residual_px: Floats, whitening: Floats, drawn: Floa
     if k == 0 or not radius_px > 0:
         return NO_WOBBLE
     covariance = np.linalg.inv(np.eye(drawn.shape[1]) + drawn.T @ drawn)
-    size = radius_px * np.tile(np.sqrt(turning.variance), 2)
+    size_px = radius_px * np.sqrt(turning.variance)
+    size = np.tile(size_px, 2)
     gain = size[:, None] * (covariance @ drawn.T @ whitening)[-2 * k :]
-    return Wobble(turning.rate_rps, gain @ residual_px, covariance[-2 * k :, -2 * k :] * np.outer(size, size), gain, turning.probability)
+    spread = covariance[-2 * k :, -2 * k :] * np.outer(size, size)
+    return Wobble(turning.rate_rps, size_px, gain @ residual_px, spread, gain, turning.probability)
 
 
 def candidate_rates(t: Floats) -> Floats:

@@ -10,7 +10,6 @@ import pytest
 from truths import FREE_BODY, Filmed, assumed_camera, film_path, film_pattern, fit_seen, fitted, known
 
 from newtonscheme.estimation.fitting import fit_pattern
-from newtonscheme.estimation.segmentation import extent_px
 from newtonscheme.estimation.stability import (
     LEAST_LOG_ODDS,
     MIN_STABLE_SAMPLES,
@@ -194,6 +193,14 @@ def test_a_law_that_holds_is_more_evident_than_a_free_path(pattern: str) -> None
 
 def test_a_law_that_does_not_hold_is_less_evident_than_a_free_path() -> None:
     assert log_odds_over_free_path(fit_path(throw_with(wobble(0.3, periods=3.0)))) < LEAST_LOG_ODDS
+
+
+@pytest.mark.parametrize("pattern", ["free_fall", "curving_ball"])
+@pytest.mark.parametrize("seed", range(6))
+def test_what_rolls_away_at_constant_speed_needs_no_gravity(pattern: str, seed: int) -> None:
+    """It slows down in the picture, and shrinks, as a ball that is thrown up and away does."""
+    fit = fit_path(lambda t: np.stack([0.4 * t, 0.3 * t, -1.5 * t], axis=-1), pattern, seed=seed)
+    assert log_odds_over_free_path(fit) < LEAST_LOG_ODDS or assess_fit(fit, known())[0] != "stable"
 
 
 def test_the_odds_do_not_depend_on_how_the_samples_divide_into_blocks() -> None:

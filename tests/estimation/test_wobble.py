@@ -102,7 +102,7 @@ def test_the_wobble_is_the_same_in_a_mirror(wobbling: list[tuple[Filmed, Floats,
 
 
 def test_an_expected_offset_turns_at_its_rate() -> None:
-    wobble = Wobble(np.array([2.0]), np.array([[1.0, 0.0], [0.0, 1.0]]), 0.25 * np.eye(2), np.eye(2), 1.0)
+    wobble = Wobble(np.array([2.0]), np.array([0.5]), np.array([[1.0, 0.0], [0.0, 1.0]]), 0.25 * np.eye(2), np.eye(2), 1.0)
     t = np.linspace(0, 1, 9)
     np.testing.assert_allclose(wobble.expected_px(t), np.stack([np.cos(4 * np.pi * t), np.sin(4 * np.pi * t)], axis=1), atol=1e-12)
     np.testing.assert_allclose(wobble.sigma_px(t), 0.5)
