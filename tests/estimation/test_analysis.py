@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from truths import SIZE, WHITE, assumed_camera, film_path, film_pattern, held_between_throws
 
-from newtonscheme.estimation.analysis import Analysis, analyse_track, analyse_tracks
+from newtonscheme.estimation.analysis import LITTLE_DOUBT, Analysis, analyse_track, analyse_tracks
 from newtonscheme.estimation.body import find_ball
 from newtonscheme.estimation.knowledge import Knowledge, gather_knowledge
 from newtonscheme.estimation.recognition import Recogniser, load_recogniser
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.motions import draw_unknown
-from newtonscheme.synth.scene import Thing, film
+from newtonscheme.synth.scene import Thing, TrackNoise, film
 from newtonscheme.types import Floats, Options, Track
 
 REFUSED = ("turn_in_circle", "slide_at_constant_speed", "carry_slowly", "carry_shakily", "shake_hand", "stop_and_go", "walk", "diffuse")
@@ -173,6 +173,20 @@ def test_the_better_of_two_tracks_is_chosen_and_the_first_of_two_equals(recognis
     assert analyse_tracks([flight, wander], *args, pattern=None, index=1).index == 1
     with pytest.raises(ValueError, match="at least one"):
         analyse_tracks([], *args, pattern=None)
+
+
+def test_a_track_that_is_much_surer_comes_before_one_that_is_doubtful(recogniser: Recogniser) -> None:
+    """The shadow of a ball moves much as the ball, but not quite."""
+    doubtful, sure = (
+        film_pattern("free_fall", 8, share=1.0, duration=0.8, fps=30.0, noise=TrackNoise(sigma_px=sigma)).track.select(slice(0, 10))
+        for sigma in (4.0, 0.2)
+    )
+    args = (recogniser, assumed_camera(), knowledge())
+    first, second = (analyse_track(track, *args) for track in (doubtful, sure))
+    assert first.verdict == second.verdict == "stable"
+    assert first.pattern.probabilities["unknown"] > LITTLE_DOUBT > second.pattern.probabilities["unknown"]
+    assert analyse_tracks([doubtful, sure], *args, pattern=None).index == 1
+    assert analyse_tracks([sure, doubtful], *args, pattern=None).index == 0
 
 
 def test_a_named_object_gives_size_and_mass(recogniser: Recogniser) -> None:
