@@ -229,7 +229,8 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     tracking = Tracking(video=video, tracks=split_at_gaps(rows), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
     camera = choose_camera(options, size, table=read.unit != "px")
-    return _Scene(tracking=tracking, camera=camera, size_px=size if read.unit == "px" else None, unit=read.unit)
+    # A picture that was only taken to hold the track ends no motion.
+    return _Scene(tracking=tracking, camera=camera, size_px=read.size if read.unit == "px" else None, unit=read.unit)
 
 
 def _picture_of(rows: Track) -> tuple[int, int]:

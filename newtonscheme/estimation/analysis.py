@@ -141,7 +141,7 @@ def analyse_track(
     patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
     judged: _Judged | None = None
-    for stretch in _in_order(stretches, track, ongoing=ongoing)[:STRETCHES_TRIED]:
+    for stretch in _in_order(stretches, track, size_px, ongoing=ongoing)[:STRETCHES_TRIED]:
         candidate = _judge(track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
         judged = candidate if judged is None or candidate.verdict == "stable" else judged
         if judged.verdict == "stable":
@@ -162,14 +162,24 @@ def analyse_track(
     )  # fmt: skip
 
 
-def _in_order(stretches: Sequence[Stretch], track: Track, *, ongoing: bool) -> list[Stretch]:
+def _in_order(stretches: Sequence[Stretch], track: Track, size_px: tuple[int, int] | None, *, ongoing: bool) -> list[Stretch]:
     """Stretches by how worth it is to forecast from them: one that goes on where the track ends, if it is long enough, before longer ones.
 
-    A ball that has bounced flies on from its last bounce. ``ongoing``: however short it is.
+    A ball that has bounced flies on from its last bounce, unless it has left the picture. ``ongoing``: however short it is, and wherever.
     """
-    lasting = {id(s): float(track.t[s.last - 1] - track.t[s.first]) for s in stretches}
-    enough = 0.0 if ongoing else ONGOING_SHARE * max(lasting.values(), default=0.0)
-    return sorted(stretches, key=lambda s: s.last < len(track) - MOST_LOOSE or lasting[id(s)] < enough)
+    longest = max((_lasting(track, s) for s in stretches), default=0.0)
+
+    def comes_later(stretch: Stretch) -> bool:
+        if ongoing:
+            return stretch.last < len(track) - MOST_LOOSE
+        end = describe_segments(track, [stretch], size_px)[0].end
+        return end is None or end.kind != "end_of_clip" or _lasting(track, stretch) < ONGOING_SHARE * longest
+
+    return sorted(stretches, key=comes_later)
+
+
+def _lasting(track: Track, stretch: Stretch) -> float:
+    return float(track.t[stretch.last - 1] - track.t[stretch.first])
 
 
 def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -> tuple[Belief, ...]:
