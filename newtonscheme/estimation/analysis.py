@@ -36,6 +36,8 @@ MOST_LOOSE = 3
 """Samples after a motion, at most, that may be out of line with one that still goes on where the track ends."""
 LITTLE_DOUBT = 0.1
 """Probability of no pattern up to which a track is taken for what was meant: the shadow of a ball moves much as the ball, but not quite."""
+SMALL_PART = 1.0 / 3.0
+"""Of a path: a law that holds on less must be beyond such doubt, for a waving hand has many places where it might."""
 ONGOING_SHARE = 0.5
 """Of the longest motion: how long one that goes on at the track's end must be to come before it; a good ball's third flight on (0.8 each) is."""
 BODY_SIGMAS = 4.0
@@ -272,10 +274,16 @@ def _judge(
         verdict, reasons = "broken", (*found, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)
-    doubted = word.name is None or (part and odds < LEAST_LOG_ODDS)
-    if doubted and not forced and verdict == "stable":
+    doubt = word.probabilities["unknown"]
+    scrap = share < SMALL_PART and doubt > LITTLE_DOUBT
+    if (word.name is None or scrap or (part and odds < LEAST_LOG_ODDS)) and not forced and verdict == "stable":
         verdict = "broken"
-        reasons = (f"a {name.replace('_', ' ')} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
+        words = name.replace("_", " ")
+        reasons = (
+            (f"a {words} holds on {100 * share:.0f} % of the path only, and there it may as well be none ({100 * doubt:.0f} %)",)
+            if scrap and word.name is not None
+            else (f"a {words} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
+        )
     elif forced or word.name is not None:
         word = replace(word, name=name)
     return _Judged(

@@ -189,6 +189,20 @@ def test_a_track_that_is_much_surer_comes_before_one_that_is_doubtful(recogniser
     assert analyse_tracks([sure, doubtful], *args, pattern=None).index == 0
 
 
+def test_a_doubtful_law_on_a_scrap_of_a_waving_hand_is_none(recogniser: Recogniser) -> None:
+    rng = np.random.default_rng(26)
+    rate, size, phase = rng.uniform(0.4, 2.2, (3, 2)), rng.normal(0.0, 0.25, (3, 2)), rng.uniform(0.0, 6.0, (3, 2))
+
+    def wave(t: Floats) -> Floats:
+        return np.concatenate([np.sum(size * np.sin(2 * np.pi * rate * t[:, None, None] + phase), axis=1), np.zeros((len(t), 1))], axis=1)
+
+    track = film_path(wave, 2.0, fps=30.0, seed=26).track
+    scrap = track.select(slice(52, 60))
+    alone, whole = judge(scrap, recogniser), judge(track, recogniser)
+    assert accepted(alone)
+    assert not accepted(whole)
+
+
 def test_a_named_object_gives_size_and_mass(recogniser: Recogniser) -> None:
     track = film_pattern("free_fall", 7, share=1.0, body=Thing(ball=find_ball("tennis ball"), diameter=0.0667, mass=0.0577)).track
     analysis = judge(track, recogniser, knowledge(object="tennis ball"))
