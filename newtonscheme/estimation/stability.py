@@ -30,8 +30,8 @@ SIGNIFICANT_MISFIT = 3.0
 SILENT = 1e-3
 """An axis has no noise of its own below this share of the other's."""
 MEDIAN_EFFICIENCY, LEAST_CHANCE = 0.3, 1e-300
-"""The median of second differences knows the noise as well as 0.3 of them would, were they independent (20,000 draws of white noise: of 12 to 200
-samples on one or two axes less than 0.1 % were called significant at 3 sigmas); chances below the second are no number."""
+"""The median of second differences knows the noise as well as 0.3 of them would, were they independent: of white noise on 12 to 200 samples and one
+or two axes at most 0.2 % was significant at 3 sigmas (4,000 draws of each). A chance below the second is no number."""
 BLOCKS = 16
 """A stretch is judged on this many block means: correlated errors make more samples than that no more evidence."""
 TOLERANCES = (0.0005, 0.002, 0.006)
