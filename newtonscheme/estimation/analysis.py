@@ -21,7 +21,7 @@ from .forecasting import widen
 from .knowledge import Knowledge
 from .parameters import assumed_density, log_sigma
 from .recognition import Recogniser, propose, recognise
-from .segmentation import Stretch, Surroundings, describe_segments, find_stretches, leaves_smoothly, local_noise
+from .segmentation import Stretch, Surroundings, describe_segments, find_end, find_stretches, leaves_smoothly, local_noise
 from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
 
 TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
@@ -169,19 +169,14 @@ def _in_order(stretches: Sequence[Stretch], track: Track, size_px: tuple[int, in
 
     A ball that has bounced flies on from its last bounce, unless it has left the picture. ``ongoing``: however short it is, and wherever.
     """
-    longest = max((_lasting(track, s) for s in stretches), default=0.0)
+    longest = max((s.duration for s in stretches), default=0.0)
 
     def comes_later(stretch: Stretch) -> bool:
         if ongoing:
             return stretch.last < len(track) - MOST_LOOSE
-        end = describe_segments(track, [stretch], size_px)[0].end
-        return end is None or end.kind != "end_of_clip" or _lasting(track, stretch) < ONGOING_SHARE * longest
+        return find_end(track, stretch, size_px).kind != "end_of_clip" or stretch.duration < ONGOING_SHARE * longest
 
     return sorted(stretches, key=comes_later)
-
-
-def _lasting(track: Track, stretch: Stretch) -> float:
-    return float(track.t[stretch.last - 1] - track.t[stretch.first])
 
 
 def _collect_beliefs(fit: Fit, weighed: Mapping[str, _Weighed], word: Pattern) -> tuple[Belief, ...]:
@@ -274,16 +269,15 @@ def _judge(
         verdict, reasons = "broken", (*found, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)
-    doubt = word.probabilities["unknown"]
-    scrap = share < SMALL_PART and doubt > LITTLE_DOUBT
-    if (word.name is None or scrap or (part and odds < LEAST_LOG_ODDS)) and not forced and verdict == "stable":
-        verdict = "broken"
-        words = name.replace("_", " ")
-        reasons = (
-            (f"a {words} holds on {100 * share:.0f} % of the path only, and there it may as well be none ({100 * doubt:.0f} %)",)
-            if scrap and word.name is not None
-            else (f"a {words} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})",)
-        )
+    doubt, words = word.probabilities["unknown"], name.replace("_", " ")
+    if word.name is not None and share < SMALL_PART and doubt > LITTLE_DOUBT:
+        doubted = f"a {words} holds on {100 * share:.0f} % of the path only, and there it may as well be none ({100 * doubt:.0f} %)"
+    elif word.name is None or (part and odds < LEAST_LOG_ODDS):
+        doubted = f"a {words} is not more evident than a path that is free to go anywhere (log odds {odds:+.1f})"
+    else:
+        doubted = ""
+    if doubted and not forced and verdict == "stable":
+        verdict, reasons = "broken", (doubted,)
     elif forced or word.name is not None:
         word = replace(word, name=name)
     return _Judged(

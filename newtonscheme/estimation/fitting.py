@@ -152,9 +152,14 @@ def _weighing(problem: Problem, weights: Floats, scale: float, radius_scale: flo
 
 def _drawn(problem: Problem, weights: Floats, scale: float, correlation: float, turning: Turning) -> Floats:
     """(n, q + 2 k) innovations of one sigma of each slow error, and of each offset of a wobble, whose size is one whatever the noise is."""
-    course = np.asarray(np.polynomial.legendre.legvander(2.0 * problem.t / max(float(problem.t[-1]), 1e-9) - 1.0, SLOW_TERMS), dtype=float)
     offsets = courses(turning, problem.t) * (_radii(problem, weights) / scale)[:, None]
-    return _innovations(problem.t, np.concatenate([problem.slow_error * course, offsets], axis=1)[None], correlation)[0]
+    return _innovations(problem.t, np.concatenate([slow_courses(problem.t, problem.slow_error), offsets], axis=1)[None], correlation)[0]
+
+
+def slow_courses(t: Floats, size: float) -> Floats:
+    """(n, k) what slow errors of one sigma do at times ``t`` (n,), in the samples' own sigmas, from the constant one on."""
+    since = 2.0 * (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) - 1.0
+    return np.asarray(size * np.polynomial.legendre.legvander(since, SLOW_TERMS), dtype=float)
 
 
 def _expect_wobble(problem: Problem, image: Floats, weighing: _Weighing) -> Wobble:

@@ -74,6 +74,11 @@ class Stretch:
     last: int
     fit: Fit
 
+    @property
+    def duration(self) -> float:
+        """Seconds from its first sample to its last."""
+        return float(self.fit.track.t[-1] - self.fit.track.t[0])
+
     def overlaps(self, other: Stretch) -> bool:
         """Whether the two share most of the shorter one."""
         shared = min(self.last, other.last) - max(self.first, other.first)
@@ -115,7 +120,7 @@ def find_stretches(
             found = [s for s in found if not s.overlaps(stretch) or _better(s, stretch)]
             if not any(s.overlaps(stretch) for s in found):
                 found.append(stretch)
-    return tuple(sorted(found, key=lambda s: (-(s.fit.track.t[-1] - s.fit.track.t[0]), -s.fit.evidence)))
+    return tuple(sorted(found, key=lambda s: (-s.duration, -s.fit.evidence)))
 
 
 def _better(kept: Stretch, new: Stretch) -> bool:
@@ -328,13 +333,13 @@ def describe_segments(track: Track, stretches: Sequence[Stretch], size_px: tuple
     ordered = sorted(stretches, key=lambda s: s.first)
     return tuple(
         Segment(
-            t0=float(track.t[s.first]), t1=float(track.t[s.last - 1]), pattern=s.fit.pattern, fit=s.fit, end=_find_end(track, s, size_px)
+            t0=float(track.t[s.first]), t1=float(track.t[s.last - 1]), pattern=s.fit.pattern, fit=s.fit, end=find_end(track, s, size_px)
         )
         for s in ordered
     )  # fmt: skip
 
 
-def _find_end(track: Track, stretch: Stretch, size_px: tuple[int, int] | None) -> Contact:
+def find_end(track: Track, stretch: Stretch, size_px: tuple[int, int] | None) -> Contact:
     """What came after the last sample in line: a bounce, another contact, the border of the picture, or nothing at all."""
     t = float(track.t[stretch.last - 1])
     rest = track.centre_px[stretch.last :]

@@ -16,7 +16,7 @@ from ..physics.integration import solve_many
 from ..physics.models import FORCE_MODELS
 from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Track, Verdict
-from .fitting import SLOW_TERMS, restate
+from .fitting import restate, slow_courses
 from .parameters import Known, Problem, coordinates_by_px, unpack
 from .segmentation import extent_px, placing_error_px
 
@@ -210,7 +210,7 @@ def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     error = [_error_of_mean(b.stop - b.start, fit.noise.correlation) for b in blocks]
     scale = fit.noise.scale * fit.track.sigma_px
     sigma = np.array([float(np.mean(scale[b])) for b in blocks]) * error
-    slow = fit.track.slow_error * scale[:, None] * np.polynomial.legendre.legvander(_unit_time(fit.track.t), SLOW_TERMS)
+    slow = scale[:, None] * slow_courses(fit.track.t, fit.track.slow_error)
     courses = np.concatenate([slow, fit.wobble.courses_px(fit.track.t - fit.track.t[0])], axis=1)
     return time, observed, left, sigma, np.array([courses[b].mean(axis=0) for b in blocks])
 
