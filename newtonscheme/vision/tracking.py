@@ -65,6 +65,9 @@ COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
 """Tracks run together if they share this part of the shorter one's frames and drift apart by less than this share of their way."""
 COMPANION_MATCH, COMPANION_SHARE = 0.3, 0.8
 """An object with a shadow is at least this much as smooth as the shadow, which is then ranked at this share of the object."""
+PIECE_SHARE, PIECE_WORTH = 0.5, 0.3
+"""A track is a piece of something (a string, an arm, a person) if this share of its samples are parts of larger regions and it is worth less
+than this beside the best one."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -177,7 +180,17 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     for track, path in sorted(found, key=lambda pair: -pair[0].smoothness):
         if all(_coincidence(track, other) < SAME_SHARE for other, _ in distinct):
             distinct.append((track, path))
-    return sorted(_companions_last(distinct, evidence), key=lambda track: -track.smoothness)[:most]
+    return sorted(_companions_last(_without_pieces(distinct, evidence), evidence), key=lambda track: -track.smoothness)[:most]
+
+
+def _without_pieces(found: list[tuple[Track, Path]], evidence: Evidence) -> list[tuple[Track, Path]]:
+    """Tracks, the best first, without those that look like pieces of things: a bob's string moves like a body, and so does a forearm."""
+    least = PIECE_WORTH * max((track.smoothness for track, _ in found), default=0.0)
+
+    def is_piece(path: Path) -> bool:
+        return float(np.mean([evidence.candidate(key).part for key in path.rows])) > PIECE_SHARE
+
+    return [(track, path) for track, path in found if track.smoothness >= least or not is_piece(path)]
 
 
 def _companions_last(found: list[tuple[Track, Path]], evidence: Evidence) -> list[Track]:
