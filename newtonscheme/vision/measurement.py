@@ -80,6 +80,8 @@ WHOLE_EXPLAINED, WHOLE_SAMPLES, WHOLE_SCATTER = 0.9, 5, 0.15
 """Share explained by discs that candidates may be one side of, how many must agree, and how well on where they are, in radii."""
 PULLED_RADII, PULLED_LOG_RADIUS, PULLED_SHARE = 0.06, 0.05, 0.5
 """Distance in radii and change of the radius from which what is attached to a disc pulls it, and the share of the trial samples that must show it."""
+PART_SHARE = 0.5
+"""Share of a path's candidates that are parts of larger regions from which something of another colour may be attached to the object."""
 SURE_REACH = 1.5
 """Times the typical distance between candidates and discs of the trial samples that another candidate may be off by."""
 LEAST_COVERED = 0.4
@@ -105,9 +107,8 @@ class Samples:
 def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> Samples:
     """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
     place, size = _regions(stretch, candidates)
-    view = _View(_planes(candidates))
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
+    view, tried, fine = _first_look(stretch, rows[pick], place[pick], size[pick], candidates)
     if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
         tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
@@ -140,7 +141,7 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
 def share_of_discs(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> float:
     """Share of an object's candidates in frames ``rows`` (n,) where a believable disc is."""
     place, size = _regions(stretch, candidates)
-    return float(_try(stretch, rows, place, size, _View(_planes(candidates)))[1].mean())
+    return float(_first_look(stretch, rows, place, size, candidates)[2].mean())
 
 
 def _regions(stretch: Stretch, candidates: Sequence[Candidate]) -> tuple[Floats, Floats]:
@@ -178,10 +179,31 @@ def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """How a path's discs are looked at: in which planes, and whether without what is attached to them."""
+    """How a path's discs are looked at: in which planes, whether without what is attached to them, and without what has another colour."""
 
     planes: tuple[int, ...]
     freed: bool = False
+    tinted: bool = False
+
+
+def _first_look(
+    stretch: Stretch, rows: Ints, place: Floats, size: Floats, candidates: Sequence[Candidate]
+) -> tuple[_View, Samples, Bools]:  # fmt: skip
+    """How a path is looked at, its discs from what the regions alone tell, and which are believable.
+
+    A coloured part of something larger is looked at by its own colour.
+    """
+    planes = _planes(candidates)
+    plain = _View(planes)
+    if len(planes) == 1 or float(np.mean([c.part for c in candidates])) <= PART_SHARE:
+        return plain, *_try(stretch, rows, place, size, plain)
+    tinted = _View(planes, tinted=True)
+    tried, fine = _try(stretch, rows, place, size, tinted)
+    if fine.mean() < SURE_SHARE:
+        otherwise, fine_otherwise = _try(stretch, rows, place, size, plain)
+        if fine_otherwise.sum() > fine.sum():
+            return plain, otherwise, fine_otherwise
+    return tinted, tried, fine
 
 
 def _try(stretch: Stretch, rows: Ints, place: Floats, size: Floats, view: _View) -> tuple[Samples, Bools]:
@@ -194,7 +216,7 @@ def _was_pulled(tried: Samples, freed: Samples, fine: Bools) -> bool:
     """Whether discs lie elsewhere, or are smaller, without what is attached to them; where they do not, leaving it out costs edge for nothing."""
     apart = np.hypot(*(freed.centre_px - tried.centre_px).T) / tried.radius_px
     other = (apart > PULLED_RADII) | (np.abs(np.log(freed.radius_px / tried.radius_px)) > PULLED_LOG_RADIUS)
-    return bool(other[fine].mean() > PULLED_SHARE)
+    return bool(fine.any() and other[fine].mean() > PULLED_SHARE)
 
 
 def _with_rest(
@@ -307,6 +329,7 @@ def _fit(
             radius_log_sigma=radius_log_sigma,
             channels=view.planes,
             freed=view.freed,
+            tinted=view.tinted,
             within_px=within_px / thin,
         )
         out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))

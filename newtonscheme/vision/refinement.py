@@ -17,6 +17,7 @@ import numpy as np
 from ..types import Bools, Floats
 from .background import Singles
 from .disc_model import OWN_NUMBERS, STREAKS, Evaluation, Pixels, Plane, Scales, evaluate, first_number, is_streaked
+from .highlights import find_highlights
 from .rim import find_attached, rim_support
 
 STAGES = ((0.5, 3), (0.15, 4))
@@ -49,6 +50,9 @@ STUCK = 10.0
 """Damping from which a rejected step means that there is no better one."""
 DEPARTURE_QUANTILES = (5, 95)
 """Per cent: the darkest and the brightest that an object shows, single pixels aside."""
+OTHER_TINT, OTHER_TINT_LEAST, TINT_SURE = 0.35, 0.12, 0.5
+"""A pixel has not the disc's colour where its share of the contrast in colour is below this part of that in brightness; shares of the contrast
+in brightness from which it is looked at, and in colour from which a pixel tells the colour's sign."""
 OFFSET_PRIOR = 0.1
 """Sigma, in contrasts, of a change of the background around the object: soft shadows."""
 COLOUR_SOFTNESS = 1.2
@@ -107,6 +111,7 @@ def fit_discs(
     within_px: float = np.inf,
     channels: Sequence[int] = (0, 1),
     freed: bool = True,
+    tinted: bool = False,
 ) -> Discs:
     """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius, or to ``within_px``.
 
@@ -115,11 +120,16 @@ def fit_discs(
 
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
     ``freed``: what is attached to a disc (a string, a rod, a shadow) is left out of its fit.
+    ``tinted``: of brightness only what has the colour of the disc counts, not a grey string, a shadow or an arm that it touches.
     ``radius_log_sigma`` is how well the given radii are known already: that of their logarithm.
     """
     streaked = streak_px is not None
+    entire = Plane.of(images[0], backgrounds[0], backgrounds[0], first_number(0, streaked), channels[0])
+    dull = images if streaked else _without_highlights(images, centre_px, radius_px)
+    if tinted and len(images) > 1:
+        dull = [_of_one_tint(images, backgrounds, dull[0]), *dull[1:]]
     planes = tuple(
-        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k]) for k, pair in enumerate(zip(images, backgrounds, strict=True))
+        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k]) for k, pair in enumerate(zip(dull, backgrounds, strict=True))
     )
     side = images[0].shape[1]
     theta = _start(planes, centre_px, radius_px, softness_px, streak_px)
@@ -147,7 +157,7 @@ def fit_discs(
     near = _without_attached(theta, whole, contrast) if freed else whole
     with_all = _iterate(theta, prior_mean, prior, LAST_STEPS, whole, side, least, areal=True)
     if near is whole:
-        return _summary(with_all, prior, whole, whole[0], side)
+        return _summary(with_all, prior, whole, entire, side)
     for steps in (FREED_STEPS, LAST_STEPS):
         theta = _iterate(theta, prior_mean, prior, steps, near, side, least, areal=True)
         lost = theta[:, 2] > with_all[:, 2] + MOST_GROWTH
@@ -157,7 +167,26 @@ def fit_discs(
             replace(left, seen=np.where(lost[:, None], its.seen, left.seen))
             for left, its in zip(_without_attached(theta, whole, contrast), whole, strict=True)
         )
-    return _summary(theta, prior, near, whole[0], side)
+    return _summary(theta, prior, near, entire, side)
+
+
+def _without_highlights(images: Sequence[Singles], centre_px: Floats, radius_px: Floats) -> Sequence[Singles]:
+    """The planes with NaN for what is highlight; they themselves where there is none."""
+    lamps = find_highlights(images[0], centre_px, radius_px)
+    return [np.where(lamps, np.float32(np.nan), image) for image in images] if lamps.any() else images
+
+
+def _of_one_tint(images: Sequence[Singles], backgrounds: Sequence[Singles], bright: Singles) -> Singles:
+    """Brightness (n, s, s) with NaN where it departs from the background and the colour does much less so."""
+    luma, colour = (np.nan_to_num(image - still) for image, still in zip(images[:2], backgrounds[:2], strict=True))
+    shares = []
+    for departure in (np.abs(luma), colour):
+        own = np.abs(departure).reshape(len(departure), -1)
+        shares.append(departure / np.fmax(np.percentile(own, CONTRAST_QUANTILE, axis=1), LEAST_CONTRAST)[:, None, None])
+    way = np.sign(np.sum(np.where(np.abs(shares[1]) > TINT_SURE, shares[1], 0), axis=(1, 2)))[:, None, None]
+    other = (shares[0] > OTHER_TINT_LEAST) & (way * shares[1] < OTHER_TINT * shares[0])
+    blocked = np.stack([cv2.dilate(one, np.ones((5, 5), np.uint8)) for one in other.astype(np.uint8)]) > 0
+    return np.where(blocked, np.float32(np.nan), bright)
 
 
 def _without_attached(theta: Floats, pixels: tuple[Pixels, ...], contrast: Floats) -> tuple[Pixels, ...]:
@@ -280,13 +309,15 @@ def _diagonal(values: Floats) -> Floats:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], whole: Pixels, size: int) -> Discs:
+def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], entire: Plane, size: int) -> Discs:
+    """What a fit found; ``entire`` is the brightness with what the fit left out."""
     planes = [evaluate(theta, plane) for plane in pixels]
     scales = [plane.noise(np.zeros(len(theta))) for plane in planes]
     _, hessian, _ = _weigh(planes, scales, theta, theta, prior + 1e-12, areal=True)
     covariance = np.asarray(np.linalg.inv(hessian) * _inflation(planes, scales, pixels, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
-    darkest, brightest = _extremes(pixels[0].values - pixels[0].known, pixels[0].seen & (planes[0].coverage > 0.5))
+    whole = entire.near(theta)
+    darkest, brightest = _extremes(whole.values - whole.known, whole.seen & (evaluate(theta, whole).coverage > 0.5))
     streak = theta[:, STREAKS] if is_streaked(theta) else np.zeros((len(theta), 2))
     return Discs(
         centre_px=theta[:, :2],

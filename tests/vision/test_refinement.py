@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from newtonscheme.vision.highlights import find_highlights
 from newtonscheme.vision.refinement import Discs, fit_discs
 
 SIDE, RADIUS, FINE = 48, 11.0, 8
@@ -142,3 +143,53 @@ def test_a_fit_moves_with_its_picture() -> None:
     rolled = [np.array([np.roll(x, 2, axis=1) for x in plane], np.float32) for plane in (crops, still)]
     moved = fit_discs([rolled[0]], [rolled[1]], truth + 0.5 + np.array([2.0, 0.0]), np.full(4, 10.0))
     np.testing.assert_allclose(moved.centre_px - first.centre_px, np.tile([2.0, 0.0], (4, 1)), atol=0.02)
+
+
+def test_a_lamp_mirrored_in_a_dull_ball_is_not_taken_for_the_ball() -> None:
+    """The ball is hardly brighter than what is behind it; its highlight is the brightest disc in sight."""
+    truth, rng = places(8, seed=9)
+
+    def shade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 122.0 + 110.0 * np.exp(-((x - 0.35) ** 2 + (y + 0.35) ** 2) / (2 * 0.13**2))
+
+    crops = [draw((u, v), shade, rng) for u, v in truth]
+    discs = fit([crops], truth + rng.normal(0, 0.7, truth.shape))
+    assert np.median(np.abs(discs.radius_px / RADIUS - 1)) < 0.04
+    assert np.max(np.hypot(*(discs.centre_px - truth).T)) < 0.06 * RADIUS
+
+
+def test_only_a_bright_spot_within_a_smooth_shade_is_a_highlight() -> None:
+    rng = np.random.default_rng(10)
+    centre, radius = np.array([[24.0, 24.0]]), np.array([RADIUS])
+    kinds = {
+        "smooth": lambda x, y: 150.0 + 30.0 * x - 20.0 * y,
+        "dark spot": lambda x, y: np.where((x - 0.3) ** 2 + y**2 < 0.04, 30.0, 150.0),
+        "two halves": lambda x, y: np.where(x > 0, 220.0, 150.0),
+        "lit rim": lambda x, y: np.where(x > 0.75, 230.0, 150.0),
+        "spot": lambda x, y: np.where((x - 0.3) ** 2 + y**2 < 0.04, 240.0, 150.0),
+    }
+    found = {name: find_highlights(draw((24.0, 24.0), shade, rng)[None].astype(np.float32), centre, radius)[0] for name, shade in kinds.items()}
+    assert {name for name, spot in found.items() if spot.any()} == {"spot"}
+    down, across = np.nonzero(found["spot"])
+    assert np.hypot(across - 24.0 - 0.3 * RADIUS, down - 24.0).max() < 0.2 * RADIUS + 2.5
+    assert len(down) > np.pi * (0.2 * RADIUS) ** 2
+
+
+@pytest.mark.parametrize("what", ["string", "shadow", "arm"])
+def test_of_brightness_only_what_has_the_colour_of_the_ball_is_the_ball(what: str) -> None:
+    truth, rng = places(8, seed=11)
+    bright = [draw((u, v), lambda x, y: 150.0 + 10 * x, rng) for u, v in truth]
+    colour = [halved(draw((u, v), lambda x, y: 190.0 + 0 * x, rng)) for u, v in truth]
+    down, across = np.mgrid[:SIDE, :SIDE]
+    attached = {
+        "string": lambda u, v: (down < v) & (np.abs(across - u) < 4),
+        "shadow": lambda u, v: np.hypot(across - u - 0.7 * RADIUS, down - v - 0.6 * RADIUS) < RADIUS,
+        "arm": lambda u, v: (down > v) & (np.abs(across - u) < 0.7 * RADIUS),
+    }[what]
+    for crop, (u, v) in zip(bright, truth, strict=True):
+        crop[attached(u, v) & (np.hypot(across - u, down - v) > RADIUS)] = 60.0
+    images, stills = [np.array(plane, np.float32) for plane in (bright, colour)], [np.array([background()] * 8, np.float32)] * 2
+    radius = np.full(8, 0.85 * RADIUS)
+    discs = fit_discs(images, stills, truth + 0.5, radius, freed=False, tinted=True, channels=(0, 2))
+    assert np.max(np.hypot(*(discs.centre_px - truth).T)) < 0.4
+    assert np.median(np.abs(discs.radius_px / RADIUS - 1)) < 0.03
