@@ -15,7 +15,7 @@ import numpy as np
 
 from ..physics.models import FORCE_MODELS, PATTERNS
 from ..types import Belief, Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
-from .body import at_speed, joint_log_evidence, name_body, propose_bodies, weigh_bodies
+from .body import at_speed, joint_log_evidence, name_body, propose_bodies, size_odds, weigh_bodies
 from .fitting import fit_pattern
 from .forecasting import widen
 from .knowledge import Knowledge
@@ -251,7 +251,9 @@ def _judge(
         return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
     share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
     part = share < WHOLE
-    all_odds = {n: log_odds_over_free_path(fit) - (math.log1p(PLACES_TRIED * (1.0 - share) / share) if part else 0.0) for n, fit in fits.items()}
+    places = math.log1p(PLACES_TRIED * (1.0 - share) / share) if part else 0.0
+    by_gravity = around.known.gravity_is_ruler
+    all_odds = {n: log_odds_over_free_path(fit) + size_odds(fit, by_gravity=by_gravity) - places for n, fit in fits.items()}
     worth = {n: _worth_of(odds, part) for n, odds in all_odds.items()}
     seen = {n: _recognise_within_reach(recogniser, rows, fit) for n, fit in fits.items()}
     # Objects tell laws of a family apart; where none of them is accepted, whatever the object is, there is nothing to tell apart.

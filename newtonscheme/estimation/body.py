@@ -13,11 +13,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..catalogue import COLOURS, Ball, Look, load_catalogue
 from ..errors import UsageError
 from ..notation import printable
 from ..physics.air import drag_coefficient_prior
-from ..types import Appearance, Body, Entry, Quantity
+from ..types import Appearance, Body, Entry, Fit, Quantity
 from .parameters import FREE_DENSITY, FREE_DENSITY_LOG_SIGMA, FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA, SPHERE, assumed_density, log_sigma
 
 UNKNOWN_SHARE = 0.5
@@ -198,6 +200,17 @@ def at_speed(body: Body, speed: float, diameter: float) -> Body:
     ball = None if body.label is None else find_ball(body.label)
     size = diameter if body.diameter is None else body.diameter.value
     return replace(body, drag_coefficient=drag_coefficient_prior(ball, speed, size))
+
+
+def size_odds(fit: Fit, *, by_gravity: bool) -> float:
+    """Log prior density of the size that a fit gives its object, against the most usual size: 0 at best, and where nothing tells the size.
+
+    ``by_gravity``: gravity is the ruler. Who moves a hand or a head as a fall would look makes it an object of metres or millimetres.
+    """
+    size = fit.parameters.get("diameter")
+    if size is None or not by_gravity or fit.body.label is not None or not np.any(np.isfinite(fit.track.radius_px)):
+        return 0.0
+    return -0.5 * (math.log(size.value / FREE_DIAMETER) / FREE_DIAMETER_LOG_SIGMA) ** 2
 
 
 def find_ball(label: str) -> Ball:
