@@ -51,6 +51,9 @@ SAME_CANDIDATE = 0.35
 CHROMA_WEIGHT = 2.0
 """Colour departures count twice: chroma planes carry about half the noise and half the swing of brightness."""
 
+NO_REGION = -1
+"""Of a candidate that no region speaks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -59,7 +62,7 @@ class Candidate:
     ``departure`` (3,) is the mean signed difference from the background in luma and the two chroma planes, ``contrast`` its root mean
     square over pixels and planes (a two-coloured ball departs both ways), ``tint`` (2,) what is left of the chroma departures when the
     background is only lit less or more; ``fill`` and ``elongation`` describe its shape; ``axis`` (2,) is the unit vector of its long axis;
-    ``part`` marks a reading of less than its whole region.
+    ``part`` marks a reading of less than its whole region, and ``region`` is that region's number in the frame: readings share it.
     """
 
     u: float
@@ -72,6 +75,7 @@ class Candidate:
     elongation: float
     axis: tuple[float, float]
     part: bool
+    region: int
     strength: float
 
 
@@ -96,8 +100,8 @@ def find_candidates(
     if len(large) > MAX_REGIONS:
         large = _strongest(large, luma, chroma, background)
     found: list[Candidate] = []
-    for (x, y, w, h), contour in large:
-        region = _cut_region(np.asarray(contour), (x, y, w, h), luma, chroma, background, stride)
+    for number, (box, contour) in enumerate(large):
+        region = _cut_region(np.asarray(contour), box, number, luma, chroma, background, stride)
         if region is not None:
             found += _readings(region)
     found.sort(key=lambda c: -c.strength)
@@ -126,7 +130,7 @@ class _Region:
     """A foreground region: mask (h, w) of zeros and ones, and departures (h, w, c) from the background in luma and chroma.
 
     ``behind`` (2,) is the background's chroma, counted from grey, as a share of its luma; ``origin`` is the place of its first pixel and
-    ``step`` the distance between its pixels, both in full-resolution pixels.
+    ``step`` the distance between its pixels, both in full-resolution pixels; ``number`` counts the frame's regions.
     """
 
     mask: Bytes
@@ -134,6 +138,7 @@ class _Region:
     behind: Floats
     origin: tuple[float, float]
     step: int
+    number: int
 
 
 def _inside(mask: Bytes, boxes: Sequence[Sequence[float]], stride: int) -> Bytes:
@@ -145,7 +150,7 @@ def _inside(mask: Bytes, boxes: Sequence[Sequence[float]], stride: int) -> Bytes
 
 
 def _cut_region(
-    contour: NDArray[Any], box: tuple[int, int, int, int], luma: Bytes, chroma: Bytes | None, background: Background, stride: int
+    contour: NDArray[Any], box: Sequence[int], number: int, luma: Bytes, chroma: Bytes | None, background: Background, stride: int
 ) -> _Region | None:
     """The region inside a contour, thinned when it is large; None when it is too small."""
     x, y, w, h = box
@@ -165,7 +170,8 @@ def _cut_region(
         coloured = background.chroma[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(axis=(0, 1))
         behind = (coloured - NEUTRAL) / max(bright, 1.0)
     shift = (stride - 1) // 2
-    return _Region(np.ascontiguousarray(mask[::thin, ::thin]), np.dstack(departures), behind, (x * stride + shift, y * stride + shift), thin * stride)
+    origin, pixels = (x * stride + shift, y * stride + shift), np.ascontiguousarray(mask[::thin, ::thin])
+    return _Region(pixels, np.dstack(departures), behind, origin, thin * stride, number)
 
 
 def _departure(image: Bytes, still: Bytes, rows: Ints, columns: Ints) -> Singles:
@@ -233,6 +239,7 @@ def _candidate(region: _Region, mask: Bytes, shape: _Shape, *, part: bool) -> Ca
         elongation=shape.elongation,
         axis=shape.axis,
         part=part,
+        region=region.number,
         strength=contrast * min(shape.radius, LARGE_RADIUS) * shape.fill,
     )
 

@@ -20,6 +20,9 @@ from .background import NEUTRAL, Singles
 
 BAND_PX, BAND_RADII = 3.0, 0.06
 """Half width of the band of pixels along the edge that decide about centre and radius."""
+LEAST_THINNED = 10.0
+"""Radius in pixels from which every second pixel of brightness, as on a chessboard, is enough: neighbours' errors, those of compression, are
+much the same."""
 SHARED, STREAK, OWN_NUMBERS = 3, 2, 6
 """Numbers that all planes share: centre and log radius; the streak; each plane's own: log edge width, shade (mean, du, dv, radial), offset."""
 STREAKS = slice(SHARED + OWN_NUMBERS, SHARED + OWN_NUMBERS + STREAK)
@@ -107,7 +110,7 @@ class Plane:
         return self._picked(np.broadcast_to(pick, (n, len(pick))))
 
     def near(self, theta: Floats) -> Pixels:
-        """The pixels that tell where the edge is: a band along it, and one in four well inside."""
+        """The pixels that tell where the edge is: a band along it, and one in four well inside; of large discs half of the band's."""
         n, side, _ = self.values.shape
         place = (np.arange(side) * self.step + 0.5 * (self.step - 1)).astype(np.float32)
         t = theta.astype(np.float32)[:, :, None, None]
@@ -121,6 +124,8 @@ class Plane:
         band = np.float32(BAND_PX) + np.float32(BAND_RADII) * radius
         even = np.arange(side) % 2 < 1
         wanted = (depth > -band) & ((depth < band + streak) | (even[None, :, None] & even[None, None, :]))
+        if self.channel == 0:
+            wanted &= (even[:, None] == even[None, :])[None] | (radius < LEAST_THINNED)
         flat = np.flatnonzero(wanted)
         count = np.count_nonzero(wanted, axis=(1, 2))
         crop = np.repeat(np.arange(n), count)

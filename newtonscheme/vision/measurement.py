@@ -19,7 +19,7 @@ from .footage import Stretch
 from .ranking import parabola_at, radius_course
 from .refinement import Discs, fit_discs
 
-BATCH_PIXELS, BATCH, BATCH_SPREAD = 80_000, 32, 1.5
+BATCH_PIXELS, BATCH, BATCH_SPREAD = 320_000, 32, 1.5
 """Pixels and crops fitted at once: enough to spread numpy's overhead, few enough for the cache; and the largest crop's side over the smallest's."""
 MARGIN_PX = 5.0
 MARGIN_RADII = 0.35

@@ -20,8 +20,8 @@ from .disc_model import OWN_NUMBERS, STREAKS, Evaluation, Pixels, Plane, Scales,
 from .highlights import find_highlights
 from .rim import find_attached, rim_support
 
-STAGES = ((0.5, 3), (0.15, 4))
-"""Edge width in radii that the fit is held to, and steps at most: a wide edge feels the object from further away."""
+COARSE_RADII, COARSE_STEPS = 0.15, 4
+"""Edge width in radii that a fit is held to at first, and steps at most: a wide edge feels the object from further away."""
 REACH = 2.0
 """Edge widths that a disc may be off by and still be found."""
 SETTLING_STEPS, LAST_STEPS = 2, 8
@@ -40,7 +40,7 @@ LEAST_CONTRAST = 8.0
 """Grey levels taken for the contrast of an object that has less."""
 FIXED = 1e6
 """Prior precision of a number that is held."""
-CONVERGED_SIGMAS2, COARSE_CONVERGED_PX = 0.3, 0.2
+CONVERGED_SIGMAS2, COARSE_CONVERGED_PX = 1.0, 0.2
 """Steps that are worth less than this in squared sigmas end the last stage, those that are smaller than this an earlier one."""
 SETTLED_SHARE = 0.25
 """Share of the crops that must have settled before the others go on without them: to part them costs a copy."""
@@ -138,18 +138,15 @@ def fit_discs(
     contrast = np.stack([_contrast(plane) for plane in planes], axis=1)
     prior, prior_mean = _prior_precision(theta, contrast, edges, streaked), theta.copy()
     prior[:, 2] = radius_log_sigma**-2
-    stages = [stage for stage in STAGES if within_px > REACH * stage[0] * usual]
-    if not stages and within_px > REACH * float(np.exp(np.median(softness[:, 0]))):
-        stages = [STAGES[-1]]
-    sparse = tuple(plane.thinned(max(1, min(MAX_THINNING, int(usual / RADII_PER_STEP)))) for plane in planes) if stages else ()
-    for share, steps in stages:
-        theta[:, edges] = np.maximum(softness, (np.log(share) + theta[:, 2])[:, None])
+    if within_px > REACH * float(np.exp(np.median(softness[:, 0]))):
+        sparse = tuple(plane.thinned(max(1, min(MAX_THINNING, int(usual / RADII_PER_STEP)))) for plane in planes)
+        theta[:, edges] = np.maximum(softness, (np.log(COARSE_RADII) + theta[:, 2])[:, None])
         held, prior_mean[:, edges] = prior.copy(), theta[:, edges]
         held[:, edges] = np.where(theta[:, edges] > softness, FIXED, prior[:, edges])
         if streaked:
             # A streak shorter than the edge is wide could as well point the other way.
             held[:, STREAKS] = FIXED
-        theta = _iterate(theta, prior_mean, held, steps, sparse, side, COARSE_NOISE * contrast, areal=False)
+        theta = _iterate(theta, prior_mean, held, COARSE_STEPS, sparse, side, COARSE_NOISE * contrast, areal=False)
     theta[:, edges], prior_mean[:, edges] = softness, softness
     least = np.zeros_like(contrast)
     whole = tuple(plane.near(theta) for plane in planes)
@@ -301,7 +298,7 @@ def _bounded(theta: Floats, step: Floats, size: int) -> Floats:
     trial = theta + step
     trial[:, :2] = np.clip(trial[:, :2], -0.5 * size, 1.5 * size)
     trial[:, 2] = np.clip(trial[:, 2], np.log(0.5), np.log(size))
-    trial[:, edges] = np.clip(trial[:, edges], np.log(MIN_SOFTNESS), np.log(MAX_SOFTNESS))
+    trial[:, edges] = np.clip(trial[:, edges], np.log(MIN_SOFTNESS), np.maximum(np.log(MAX_SOFTNESS), theta[:, edges]))
     return trial
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..types import Floats
 from .appearance import Patch
 from .background import spread_indices
-from .detection import Candidate
+from .detection import NO_REGION, Candidate
 from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Path
@@ -100,7 +100,7 @@ def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Can
         u, v = parabola_at(at[near], centre[near], row)
         like = evidence.candidate(fitted[int(near[0])])
         size = float(np.median(radius[near]) * np.sqrt(like.elongation) + TIGHT * evidence.stride)
-        out.append((row, replace(like, u=float(u), v=float(v), radius=size)))
+        out.append((row, replace(like, u=float(u), v=float(v), radius=size, region=NO_REGION)))
     return out
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from ..types import Bools, Floats, Ints
+from .detection import NO_REGION
 from .evidence import Evidence
 from .linking import Key, Path
 from .ranking import off_course, smoothness_of
@@ -23,6 +24,8 @@ READING_RADII = 0.15
 """Scatter in radii of an object's candidates, which are read now with, now without its shadow."""
 SAME_SHARE = 0.5
 """Paths that lie on each other in this share of the shorter one's frames are one object."""
+READING_LENGTH = 0.5
+"""A path of less than this many times the samples of another, in the same regions, is a reading of it and no object of its own."""
 JOIN_FRAMES, JOIN_SHARE = 3, 0.7
 """Two paths are one object if they agree in this share of at least so many frames in which both saw a disc."""
 SAME_SIZE = 1.4
@@ -123,12 +126,12 @@ def _best_pieces(cuts: list[int], score: Callable[[int, int], float]) -> list[tu
 
 
 def distinct_paths(paths: Iterable[Path], evidence: Evidence, most: int) -> list[Path]:
-    """Of paths that run on top of each other the first, ``most`` at most."""
+    """Of paths that run on top of each other, or are other readings of the same regions, the first; ``most`` at most."""
     kept: list[dict[int, int]] = []
     out: list[Path] = []
     for path in paths:
         own = dict(path.rows)
-        if all(_overlap(own, other, evidence) < SAME_SHARE for other in kept):
+        if all(_overlap(own, other, evidence) < SAME_SHARE and not _is_reading(own, other, evidence) for other in kept):
             kept.append(own)
             out.append(path)
             if len(out) >= most:
@@ -187,6 +190,17 @@ def _overlap(own: dict[int, int], other: dict[int, int], evidence: Evidence) -> 
         reach = max(evidence.candidate((row, own[row])).radius, evidence.candidate((row, other[row])).radius)
         near += bool(np.hypot(*(a.centre - b.centre)) < reach)
     return near / min(len(own), len(other))
+
+
+def _is_reading(own: dict[int, int], other: dict[int, int], evidence: Evidence) -> bool:
+    """Whether a path that is much shorter than another only reads the regions that the other is in: a bob with more or less of its string."""
+    return len(own) < READING_LENGTH * len(other) and share_of_regions(own, other, evidence) > SAME_SHARE
+
+
+def share_of_regions(own: Mapping[int, int], other: Mapping[int, int], evidence: Evidence) -> float:
+    """Share of a path's frames, its candidate of each frame given, in which another path is in the same region."""
+    pairs = [(evidence.candidate((row, own[row])), evidence.candidate((row, other[row]))) for row in own.keys() & other.keys()]
+    return sum(a.region == b.region != NO_REGION for a, b in pairs) / len(own)
 
 
 def _discs(path: Path, evidence: Evidence) -> dict[int, int]:

@@ -20,7 +20,7 @@ from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
 from .sampling import sample_path, shows_discs
-from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, smoothest_runs
+from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, share_of_regions, smoothest_runs
 from .steadiness import camera_moves
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ COMPANION_FRAMES, COMPANION_DRIFT = 0.5, 0.3
 COMPANION_MATCH, COMPANION_SHARE = 0.3, 0.8
 """An object with a shadow is at least this much as smooth as the shadow, which is then ranked at this share of the object."""
 PIECE_SHARE, PIECE_WORTH = 0.5, 0.3
-"""A track is a piece of something (a string, an arm, a person) if this share of its samples are parts of larger regions and it is worth less
-than this beside the best one."""
+"""A track is a piece of something (a string, an arm, a person) if more than this share of its samples are parts of larger regions, or lie in
+those of the best track, and it is worth less than the second beside that."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -148,7 +148,7 @@ def _digest(
     turning, without = (_runs_of(linker, evidence, first) for linker in linkers)
     runs = turning + [(UNTURNED_WORTH * score, run) for score, run in without]
     best = max((score for score, _ in runs), default=0.0)
-    likely = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > REFINED_SHARE * best]
+    likely = [run for score, run in sorted(runs, key=lambda x: -x[0]) if score > (PIECE_WORTH if _is_piece(run, evidence) else REFINED_SHARE) * best]
     distinct = distinct_paths(likely, evidence, GLANCED_PATHS)
     close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
     for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
@@ -185,12 +185,20 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
 def _without_pieces(found: list[tuple[Track, Path]], evidence: Evidence) -> list[tuple[Track, Path]]:
     """Tracks, the best first, without those that look like pieces of things: a bob's string moves like a body, and so does a forearm."""
-    least = PIECE_WORTH * max((track.smoothness for track, _ in found), default=0.0)
+    if not found:
+        return []
+    best, own = found[0][0].smoothness, dict(found[0][1].rows)
 
-    def is_piece(path: Path) -> bool:
-        return float(np.mean([evidence.candidate(key).part for key in path.rows])) > PIECE_SHARE
+    def is_object(track: Track, path: Path) -> bool:
+        whole = not _is_piece(path, evidence) and share_of_regions(dict(path.rows), own, evidence) <= SAME_SHARE
+        return whole or track.smoothness >= PIECE_WORTH * best
 
-    return [(track, path) for track, path in found if track.smoothness >= least or not is_piece(path)]
+    return [(track, path) for track, path in found if is_object(track, path)]
+
+
+def _is_piece(path: Path, evidence: Evidence) -> bool:
+    """Whether what a path follows is most of the time a part of something larger."""
+    return float(np.mean([evidence.candidate(key).part for key in path.rows])) > PIECE_SHARE
 
 
 def _companions_last(found: list[tuple[Track, Path]], evidence: Evidence) -> list[Track]:

@@ -14,7 +14,7 @@ from newtonscheme.vision.linking import Linker
 def ball(i: int) -> Candidate:
     return Candidate(
         u=20.0 + 5.0 * i, v=40.0, radius=5.0, departure=(60.0, 0.0, 0.0), tint=(0.0, 0.0), contrast=60.0, fill=0.95, elongation=1.0,
-        axis=(1.0, 0.0), part=False, strength=1.0,
+        axis=(1.0, 0.0), part=False, region=0, strength=1.0,
     )  # fmt: skip
 
 

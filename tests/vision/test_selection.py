@@ -28,7 +28,7 @@ def seen(places: list[np.ndarray]) -> Evidence:
 def disc(place: np.ndarray) -> Candidate:
     return Candidate(
         u=place[0], v=place[1], radius=5.0, departure=(60.0, 0.0, 0.0), tint=(0.0, 0.0), contrast=60.0, fill=0.95, elongation=1.0,
-        axis=(1.0, 0.0), part=False, strength=1.0,
+        axis=(1.0, 0.0), part=False, region=0, strength=1.0,
     )  # fmt: skip
 
 
