@@ -23,7 +23,10 @@ ROUNDS = 6
 """Rounds of the robust fit of the shade."""
 MOST_PIXELS = 600
 """Enough to know the shade of a disc by."""
-NORMAL_MAD = 1.4826
+NORMAL_MAD, LEAST_SPREAD = 1.4826, 0.5
+"""Sigmas of a normal distribution in its median absolute deviation; grey levels that rounding alone spreads by."""
+RIDGE = 1e-4 * np.eye(4, dtype=np.float32)
+"""Keeps the shade of a disc of few pixels determined."""
 
 
 def find_highlights(values: Singles, centre_px: Floats, radius_px: Floats) -> Bools:
@@ -34,7 +37,7 @@ def find_highlights(values: Singles, centre_px: Floats, radius_px: Floats) -> Bo
     """
     out = np.zeros(values.shape, bool)
     place = np.arange(values.shape[1], dtype=np.float32)
-    for k, (centre, radius) in enumerate(zip(centre_px, radius_px, strict=True)):
+    for k, (centre, radius) in enumerate(zip(centre_px.astype(np.float32), radius_px.astype(np.float32), strict=True)):
         x, y = (place[None, :] - centre[0]) / radius, (place[:, None] - centre[1]) / radius
         distance2 = x * x + y * y
         disc = (distance2 < 1) & np.isfinite(values[k])
@@ -60,11 +63,11 @@ def _above_shade(values: Singles, basis: Singles, inner: Bools) -> tuple[Singles
     spread, left = 0.0, few
     for _ in range(ROUNDS):
         weighted = its * weight[:, None]
-        shade = np.linalg.lstsq(weighted.T @ its + 1e-6 * np.eye(4, dtype=np.float32), weighted.T @ few, rcond=None)[0]
+        shade = np.linalg.solve(weighted.T @ its + RIDGE, weighted.T @ few)
         left = few - its @ shade
-        spread = max(NORMAL_MAD * float(np.median(np.abs(left))), 0.5)
+        spread = max(NORMAL_MAD * float(np.partition(np.abs(left), len(left) // 2)[len(left) // 2]), LEAST_SPREAD)
         # Tukey's biweight above, nothing below: a highlight is bright.
-        weight = np.where(left > 0, np.clip(1 - (left / (4 * spread)) ** 2, 0, 1) ** 2, 1).astype(np.float32)
+        weight = np.where(left > 0, np.clip(1 - (left / np.float32(4 * spread)) ** 2, 0, 1) ** 2, np.float32(1))
     return values - basis @ shade, spread
 
 
