@@ -21,7 +21,8 @@ from .highlights import find_highlights
 from .rim import find_attached, rim_support
 
 COARSE_RADII, COARSE_STEPS = 0.15, 4
-"""Edge width in radii that a fit is held to at first, and steps at most: a wide edge feels the object from further away."""
+"""Edge width in radii that a fit is held to at first, as far as edges may be that wide, and steps at most: a wide edge feels the object from
+further away."""
 REACH = 2.0
 """Edge widths that a disc may be off by and still be found."""
 SETTLING_STEPS, LAST_STEPS = 2, 8
@@ -140,7 +141,7 @@ def fit_discs(
     prior[:, 2] = radius_log_sigma**-2
     if within_px > REACH * float(np.exp(np.median(softness[:, 0]))):
         sparse = tuple(plane.thinned(max(1, min(MAX_THINNING, int(usual / RADII_PER_STEP)))) for plane in planes)
-        theta[:, edges] = np.maximum(softness, (np.log(COARSE_RADII) + theta[:, 2])[:, None])
+        theta[:, edges] = np.maximum(softness, np.minimum(np.log(COARSE_RADII) + theta[:, 2], np.log(MAX_SOFTNESS))[:, None])
         held, prior_mean[:, edges] = prior.copy(), theta[:, edges]
         held[:, edges] = np.where(theta[:, edges] > softness, FIXED, prior[:, edges])
         if streaked:
@@ -298,7 +299,7 @@ def _bounded(theta: Floats, step: Floats, size: int) -> Floats:
     trial = theta + step
     trial[:, :2] = np.clip(trial[:, :2], -0.5 * size, 1.5 * size)
     trial[:, 2] = np.clip(trial[:, 2], np.log(0.5), np.log(size))
-    trial[:, edges] = np.clip(trial[:, edges], np.log(MIN_SOFTNESS), np.maximum(np.log(MAX_SOFTNESS), theta[:, edges]))
+    trial[:, edges] = np.clip(trial[:, edges], np.log(MIN_SOFTNESS), np.log(MAX_SOFTNESS))
     return trial
 
 
