@@ -49,6 +49,9 @@ END_SAMPLES = 2
 VAGUE = 5.0
 """Times the median sigma from which a sample is in line with nearly anything: it does not stand between an outlier and the end."""
 MAX_SHEDDINGS = 4
+RESTING, LEAST_RESTING, REST_GAIN = 1.5, 4, 10.0
+"""Over this many samples at an end at least, what the law leaves varies this many times as much as the path itself (squares), by this much in
+squares of the noise: the body lay there. Of white noise about a law that is right, 1 in 1,000 by chance."""
 OVERLAP = 0.5
 """Two stretches that share more than this of the shorter one are the same."""
 BOUNCE_SHARE = 0.2
@@ -152,7 +155,7 @@ def _grow_family(track: Track, first: int, last: int, names: Sequence[str], arou
 
 def _grow(track: Track, first: int, last: int, pattern: str, around: Surroundings, floor: Floats) -> tuple[Stretch | None, float]:
     """Fit, check the neighbours, let them join, fit again; until neither side moves. None, and by how much it misfits, where it never held."""
-    fit = _fit_rows(track, first, last, pattern, around, None)
+    first, last, fit = _without_rest(track, first, last, _fit_rows(track, first, last, pattern, around, None), around, floor)
     misfit = misfit_ratio(fit, floor[first:last])
     if misfit > 1.0:
         first, last, trimmed = _trim(track, first, last, pattern, around, floor)
@@ -184,11 +187,54 @@ def _shed(track: Track, first: int, last: int, fit: Fit, pattern: str, around: S
         head, tail = _run_of_ends(out, telling), _run_of_ends(out[::-1], telling[::-1])
         if head + tail == 0 or len(out) - head - tail < MIN_SAMPLES:
             break
-        narrower = _fit_rows(track, first + head, last - tail, pattern, around, fit)
-        if misfit_ratio(narrower, floor[first + head : last - tail]) > 1.0:
+        inner = _rows_inside(track, fit, head, tail)
+        narrower = _fit_rows(track, *inner, pattern, around, fit)
+        if misfit_ratio(narrower, floor[slice(*inner)]) > 1.0:
             break
-        first, last, fit = first + head, last - tail, narrower
-    return Stretch(first, last, fit)
+        (first, last), fit = inner, narrower
+    return Stretch(*_without_rest(track, first, last, fit, around, floor))
+
+
+def _without_rest(track: Track, first: int, last: int, fit: Fit, around: Surroundings, floor: Floats) -> tuple[int, int, Fit]:
+    """The rows and their fit without those at an end where the body lies still, in a hand or on the ground, and the law would move it.
+
+    A law with a force to spare bends itself around them, and what it leaves there is as small as a lens makes; but no lens moves what rests.
+    """
+    kept = first, last, fit
+    for _ in range(MAX_SHEDDINGS):
+        sigma = floor[np.searchsorted(track.t, fit.track.t)]
+        head, tail = _run_of_rest(fit, sigma, slice(None)), _run_of_rest(fit, sigma, slice(None, None, -1))
+        if head + tail == 0 or len(sigma) - head - tail < MIN_SAMPLES:
+            break
+        first, last = _rows_inside(track, fit, head, tail)
+        fit = _fit_rows(track, first, last, fit.pattern, around, fit)
+        if misfit_ratio(fit, floor[first:last]) <= 1.0:
+            kept = first, last, fit
+    return kept
+
+
+def _run_of_rest(fit: Fit, sigma: Floats, order: slice) -> int:
+    """How many of the first samples, in ``order``, vary less in place than what the law leaves of them."""
+    if not fit.success:
+        return 0
+    weight = 1.0 / sigma[order, None] ** 2
+    excess = _running_squares(fit.residuals[order, :2], weight) - RESTING * _running_squares(fit.track.centre_px[order], weight)
+    excess[: LEAST_RESTING - 1] = 0.0
+    most = int(np.argmax(excess))
+    return most + 1 if excess[most] > REST_GAIN else 0
+
+
+def _rows_inside(track: Track, fit: Fit, head: int, tail: int) -> tuple[int, int]:
+    """Rows [first, last) of the track from a fit's samples without so many at its ends: a long stretch was fitted with some left out."""
+    first, last = np.searchsorted(track.t, fit.track.t[[head, len(fit.track) - 1 - tail]])
+    return int(first), int(last) + 1
+
+
+def _running_squares(values: Floats, weight: Floats) -> Floats:
+    """(n,) weighted squares of the first 1, 2 ... n values (n, 2) about their own mean."""
+    values = values - values[0]
+    total = np.cumsum(weight * values, axis=0)
+    return np.asarray(np.sum(np.cumsum(weight * values**2, axis=0) - total**2 / np.cumsum(weight, axis=0), axis=1))
 
 
 def _outliers(fit: Fit) -> Bools:

@@ -65,6 +65,26 @@ def test_a_flight_between_a_hand_and_the_end_is_found_where_the_hand_lets_go(rec
     assert longest.last == len(filmed.track)
 
 
+@pytest.mark.parametrize("end", ["held before", "rests after"])
+@pytest.mark.parametrize("seed", range(3))
+def test_where_a_body_lies_still_no_law_moves_it(recogniser: Recogniser, seed: int, end: str) -> None:
+    """A fall as high as the picture, and rest at one of its ends: what a curve through both leaves is under what lenses are forgiven."""
+    rest, fall = 0.6, 0.7
+
+    def path(t: np.ndarray) -> np.ndarray:
+        falling = np.clip(t - rest, 0.0, None) if end == "held before" else np.clip(t, 0.0, fall)
+        y = -0.5 * 9.81 * falling**2
+        return np.stack([0.1 * falling, y, 0.0 * t], axis=-1)
+
+    filmed = film_path(path, rest + fall, fps=120.0, seed=seed, noise=TrackNoise(sigma_px=1.0))
+    around = Surroundings(camera=assumed_camera(), body=FREE_BODY, known=known(diameter=0.07, fps=120.0))
+    longest = find_stretches(filmed.track, propose(recogniser, filmed.track), PATTERNS, around)[0]
+    assert family(longest) == "free_flight"
+    first, last = (rows_between(filmed, rest, 2.0)) if end == "held before" else (rows_between(filmed, 0.0, fall))
+    assert abs(longest.first - first) <= 8
+    assert abs(longest.last - last) <= 2
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_vague_samples_do_not_stand_between_a_hand_and_the_end(recogniser: Recogniser, seed: int) -> None:
     """A ball that a hand half hides is placed badly, and the last of it is clearly not where the flight comes from."""
