@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..types import Bools, Bytes, Floats, Ints
-from .background import Background, Singles, estimate_background, foreground, match_brightness, smooth, spread_indices
+from .background import PERSISTENT_SHARE, THRESHOLD_FLOOR, Background, Singles, estimate_background, foreground, match_brightness, smooth, spread_indices
 
 if TYPE_CHECKING:
     from .frame import Picture
@@ -47,6 +47,12 @@ GAIN_RANGE = (0.3, 3.0)
 """Gains beyond this are another scene."""
 PROBES = 1600
 """Pixels that brightness is compared on."""
+UNCOVERED_RADII, UNCOVERED_PX = 0.15, 2.0
+"""Radii and pixels from a disc's edge, both added up, from which on nothing of the object is seen, however soft and badly placed it is."""
+INSIDE_PX = 1.0
+"""Pixels inside a disc's edge from which on nothing but the object is seen."""
+CHANGED_SHARE = 0.02
+"""Share of a disc's area in which the background must change for the object to be worth another look."""
 MIN_STRETCH = 5
 """Frames before another cut is looked for: a background needs a few."""
 
@@ -172,6 +178,41 @@ class Stretch:
                 if not self._known[row, column]:
                     self._learn(row, column)
         return _cut(self._still[channel], left, top, size, channel > 0)
+
+    def uncover(self, rows: Ints, centre_px: Floats, radius_px: Floats) -> bool:
+        """Learn the still background anew where an object is in it; whether it has changed.
+
+        What hardly moves in most frames is taken for background. Where it has been found all the same, by discs in frames ``rows`` (n,) in
+        order of time, only those between the first and the last in which it is elsewhere show what is behind it.
+        """
+        s, (h, w) = self.stride, self._key_masks[0].shape
+        at = np.array([k for k, _, _ in self._keys])
+        told = (at >= rows[0]) & (at <= rows[-1])
+        u, v, radius = (np.interp(at, rows, x) for x in (centre_px[:, 0], centre_px[:, 1], radius_px))
+        (left, right), (top, bottom) = (
+            np.clip([(x - radius).min() // s, (x + radius).max() // s + 2], 0, most).astype(int) for x, most in ((u, w), (v, h))
+        )
+        box, masks = np.s_[top:bottom, left:right], np.stack([mask[top:bottom, left:right] for mask in self._key_masks])
+        across, down = (s * np.arange(a, b) + 0.5 * (s - 1) for a, b in ((left, right), (top, bottom)))
+        apart = np.hypot(across[None, None, :] - u[:, None, None], down[None, :, None] - v[:, None, None])
+        outside = np.where(told[:, None, None], apart - radius[:, None, None], -np.inf)
+        inside, farthest = told[:, None, None] & (outside < -INSIDE_PX), outside.max(axis=0)
+        hidden = np.any(inside & ~masks, axis=0) | np.all(masks, axis=0)
+        hidden &= (farthest > 0) & (inside.sum(axis=0) > PERSISTENT_SHARE * np.count_nonzero(told))
+        if not hidden.any():
+            return False
+        # Where the object is never far away, the frame in which it is farthest shows the background best.
+        covered = outside < np.minimum((UNCOVERED_RADII * radius + UNCOVERED_PX)[:, None, None], farthest)
+        for mask, own, seen in zip(self._key_masks, covered, told, strict=True):
+            mask[box] = np.where(hidden, own, mask[box] | (own & seen))
+        changed = 0
+        for row, column in {(int(y + top) * s // TILE, int(x + left) * s // TILE) for y, x in np.argwhere(hidden)}:
+            tile = np.s_[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+            if self._known[row, column]:
+                before = self._still[0][tile].copy()
+                self._learn(row, column)
+                changed += np.count_nonzero(np.abs(self._still[0][tile] - before) > THRESHOLD_FLOOR)
+        return changed > CHANGED_SHARE * np.pi * float(np.median(radius)) ** 2
 
     def _covered(self, k: int, background: Background) -> Bools:
         """Where frame ``k`` shows no background, with a rim for soft edges."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,11 @@ END_FRAMES = 3
 """Frames before the first and after the last sample that are tried."""
 NEAR_RADII, SURE_FACTOR, SURE_EXPLAINED = 0.4, 1.3, 0.8
 """A found sample lies within this many radii of the guess, agrees in radius within this factor and explains this much of the picture."""
+MOST_UNCOVERINGS = 4
+"""Times that a path's discs are fitted again before a background that they have uncovered."""
+ALIKE_LOG_RADIUS, SLOW_RADII = 0.06, 4.0
+"""Discs whose radius is within this of the usual one are where the object is; that of one that gets no further than so many radii is the lower
+quartile, for its distance hardly changes."""
 GLANCED_SAMPLES, GLANCED_SHARE = 4, 0.75
 """Samples that a path is judged by at a glance, and the share of them that must be discs."""
 PATCHES = 6
@@ -34,9 +40,17 @@ STREAK_BLUR = 0.2
 """Edge width that a pixel of streak counts as when the sharpest samples are chosen."""
 
 
-def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> None:
-    """Fit discs to a path's candidates in this stretch (whose first frame is row ``first``) and around them; results go into ``evidence``."""
+def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int, *, uncovering: bool = True) -> None:
+    """Fit discs to a path's candidates in this stretch (whose first frame is row ``first``) and around them; results go into ``evidence``.
+
+    ``uncovering``: where the background turns out to hold the object's own picture, it is learned anew and the discs are fitted again.
+    """
     _fit(stretch, path.rows, evidence, first)
+    for _ in range(MOST_UNCOVERINGS if uncovering else 0):
+        anew = _uncovered(stretch, path, evidence, first)
+        if anew is None:
+            break
+        _fit(stretch, path.rows, evidence, first, anew)
     guesses = _guesses(path, evidence, range(first, first + len(stretch)))
     if not guesses:
         return
@@ -48,6 +62,33 @@ def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int) ->
     evidence.added.setdefault(path.rows[0], []).extend(key for key in keys if _as_expected(evidence, key))
 
 
+def _uncovered(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> list[Candidate] | None:
+    """Where the object is, if a path's discs have shown that the background behind it was partly the object's own picture, else None.
+
+    Before such a background some discs are fitted to both, object and picture, and too large: where the object is there, the others tell.
+    """
+    found = {a - first: evidence.samples[a, b] for a, b in path.rows if evidence.fitted((a, b))}
+    if len(found) < LEAST_KNOWN:
+        return None
+    radius, centre = np.array([sample.radius for sample in found.values()]), np.array([sample.centre for sample in found.values()])
+    slow = float(np.hypot(*np.ptp(centre, axis=0))) < SLOW_RADII * float(np.median(radius))
+    alike = np.abs(np.log(radius / np.percentile(radius, 25 if slow else 50))) < ALIKE_LOG_RADIUS
+    if alike.sum() < LEAST_KNOWN:
+        return None
+    at, rows = np.array(list(found))[alike], np.array([a - first for a, _ in path.rows])
+    candidates, sizes = [evidence.candidate(key) for key in path.rows], np.interp(rows, at, radius[alike])
+    near = [np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS] for row in rows]
+    places = [found[row].centre if row in at else parabola_at(at[some], centre[alike][some], row) for row, some in zip(rows.tolist(), near, strict=True)]
+    if not stretch.uncover(rows, np.array(places), sizes):
+        return None
+    return [_placed(c, *place, size, evidence.stride) for c, place, size in zip(candidates, places, sizes, strict=True)]
+
+
+def _placed(like: Candidate, u: float, v: float, radius: float, stride: int) -> Candidate:
+    """A candidate with its disc elsewhere, and of another size."""
+    return replace(like, u=float(u), v=float(v), radius=float(radius * np.sqrt(like.elongation) + TIGHT * stride))
+
+
 def shows_discs(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> bool:
     """Whether a few samples of a path say that discs fit it: far cheaper than fitting them to all."""
     some = [path.rows[k] for k in spread_indices(len(path.rows), GLANCED_SAMPLES)]
@@ -55,9 +96,10 @@ def shows_discs(stretch: Stretch, path: Path, evidence: Evidence, first: int) ->
     return share_of_discs(stretch, rows, [evidence.candidate(key) for key in some]) >= GLANCED_SHARE
 
 
-def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int) -> None:
+def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int, told: Sequence[Candidate] | None = None) -> None:
+    """Discs at a path's candidates, or from where they are ``told`` to be."""
     rows = np.array([a - first for a, _ in keys])
-    found = measure_samples(stretch, rows, [evidence.candidate(key) for key in keys])
+    found = measure_samples(stretch, rows, told or [evidence.candidate(key) for key in keys])
     for n, key in enumerate(keys):
         evidence.samples[key] = Sample(
             frame=stretch.index[rows[n]],
@@ -99,8 +141,8 @@ def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Can
             continue
         u, v = parabola_at(at[near], centre[near], row)
         like = evidence.candidate(fitted[int(near[0])])
-        size = float(np.median(radius[near]) * np.sqrt(like.elongation) + TIGHT * evidence.stride)
-        out.append((row, replace(like, u=float(u), v=float(v), radius=size, region=NO_REGION)))
+        placed = _placed(like, u, v, float(np.median(radius[near])), evidence.stride)
+        out.append((row, replace(placed, region=NO_REGION)))
     return out
 
 

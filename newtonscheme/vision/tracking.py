@@ -152,7 +152,7 @@ def _digest(
     distinct = distinct_paths(likely, evidence, GLANCED_PATHS)
     close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
     for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
-        sample_path(stretch, run, evidence, first)
+        sample_path(stretch, run, evidence, first, uncovering=run is distinct[0] or not _is_piece(run, evidence))
         if any(run is other for _, other in without):
             unturned.append(run)
     return steady

@@ -63,3 +63,22 @@ def test_no_sample_is_called_measured_that_could_lie_anywhere(start_deg: int, wr
     assert found
     for each in found:
         assert np.max(each.sigma_px) < 20.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_ball_that_covers_its_own_place_in_most_frames_is_seen_before_what_is_behind_it(seed: int, write_clip: WriteClip, tmp_path: Path) -> None:
+    """About the top of a throw a near ball hardly moves: what most frames show there is the ball, not what is behind it."""
+    rng, radius, scale = np.random.default_rng(seed), 22.0, 8
+    wall = cv2.GaussianBlur(rng.normal(150.0, 120.0, (180, 240)), (0, 0), 4.0) + rng.normal(0.0, 2.0, (180, 240))
+    true = np.array([(120.3 + 0.4 * k, 70.2 + 0.45 * (k - 6) ** 2) for k in range(16)])
+    pictures = []
+    for u, v in true:
+        disc = np.zeros((180 * scale, 240 * scale), np.uint8)
+        middle = (round((u + 0.5) * scale), round((v + 0.5) * scale))
+        cv2.circle(disc, middle, round(radius * scale), 255, -1)
+        cover = cv2.resize(disc, (240, 180), interpolation=cv2.INTER_AREA) / 255.0
+        picture = (1 - cover) * wall + cover * 60.0 + rng.normal(0.0, 1.0, wall.shape)
+        pictures.append(np.clip(picture, 0, 255).astype(np.uint8))
+    track = track_objects(open_video(str(write_clip(tmp_path / "slow.mp4", pictures)))).tracks[0]
+    assert len(track) >= 15
+    assert np.max(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.3
