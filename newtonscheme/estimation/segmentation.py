@@ -51,7 +51,7 @@ VAGUE = 5.0
 MAX_SHEDDINGS = 4
 RESTING, LEAST_RESTING, REST_GAIN = 1.5, 4, 10.0
 """Over this many samples at an end at least, what the law leaves varies this many times as much as the path itself (squares), by this much in
-squares of the noise: the body lay there. Of white noise about a law that is right, at most 1 in 2,500 by chance (20,000 draws each of 50 parabolas)."""
+squares of the noise: the body lay there. Of white noise about a law that is right, at most 1 in 2,500 by chance (20,000 draws of 50 parabolas)."""
 OVERLAP = 0.5
 """Two stretches that share more than this of the shorter one are the same."""
 BOUNCE_SHARE = 0.2

@@ -14,7 +14,17 @@ import cv2
 import numpy as np
 
 from ..types import Bools, Bytes, Floats, Ints
-from .background import PERSISTENT_SHARE, THRESHOLD_FLOOR, Background, Singles, estimate_background, foreground, match_brightness, smooth, spread_indices
+from .background import (
+    PERSISTENT_SHARE,
+    THRESHOLD_FLOOR,
+    Background,
+    Singles,
+    estimate_background,
+    foreground,
+    match_brightness,
+    smooth,
+    spread_indices,
+)
 
 if TYPE_CHECKING:
     from .frame import Picture
@@ -211,7 +221,7 @@ class Stretch:
             if self._known[row, column]:
                 before = self._still[0][tile].copy()
                 self._learn(row, column)
-                changed += np.count_nonzero(np.abs(self._still[0][tile] - before) > THRESHOLD_FLOOR)
+                changed += int(np.count_nonzero(np.abs(self._still[0][tile] - before) > THRESHOLD_FLOOR))
         return changed > CHANGED_SHARE * np.pi * float(np.median(radius)) ** 2
 
     def _covered(self, k: int, background: Background) -> Bools:

@@ -78,10 +78,12 @@ def _uncovered(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> 
     at, rows = np.array(list(found))[alike], np.array([a - first for a, _ in path.rows])
     candidates, sizes = [evidence.candidate(key) for key in path.rows], np.interp(rows, at, radius[alike])
     near = [np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS] for row in rows]
-    places = [found[row].centre if row in at else parabola_at(at[some], centre[alike][some], row) for row, some in zip(rows.tolist(), near, strict=True)]
+    places = [
+        found[row].centre if row in at else parabola_at(at[some], centre[alike][some], row) for row, some in zip(rows.tolist(), near, strict=True)
+    ]
     if not stretch.uncover(rows, np.array(places), sizes):
         return None
-    return [_placed(c, *place, size, evidence.stride) for c, place, size in zip(candidates, places, sizes, strict=True)]
+    return [_placed(c, u, v, size, evidence.stride) for c, (u, v), size in zip(candidates, places, sizes, strict=True)]
 
 
 def _placed(like: Candidate, u: float, v: float, radius: float, stride: int) -> Candidate:
