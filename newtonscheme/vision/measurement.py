@@ -80,6 +80,8 @@ WHOLE_EXPLAINED, WHOLE_SAMPLES, WHOLE_SCATTER = 0.9, 5, 0.15
 """Share explained by discs that candidates may be one side of, how many must agree, and how well on where they are, in radii."""
 PULLED_RADII, PULLED_LOG_RADIUS, PULLED_SHARE = 0.06, 0.05, 0.5
 """Distance in radii and change of the radius from which what is attached to a disc pulls it, and the share of the trial samples that must show it."""
+ASIDE_RADII, ASIDE_SCATTER = 0.1, 1.0
+"""Distance in radii by which a shadow beside an object draws its discs to itself, and how much of that they may differ by."""
 PART_SHARE = 0.5
 """Share of a path's candidates that are parts of larger regions from which something of another colour may be attached to the object."""
 SURE_REACH = 1.5
@@ -194,10 +196,14 @@ def _first_look(
     A coloured part of something larger is looked at by its own colour.
     """
     planes = _planes(candidates)
-    plain = _View(planes)
-    if len(planes) == 1 or float(np.mean([c.part for c in candidates])) <= PART_SHARE:
+    plain, tinted = _View(planes), _View(planes, tinted=True)
+    if len(planes) == 1:
         return plain, *_try(stretch, rows, place, size, plain)
-    tinted = _View(planes, tinted=True)
+    if float(np.mean([c.part for c in candidates])) <= PART_SHARE:
+        tried, fine = _try(stretch, rows, place, size, plain)
+        own, fine_own = _try(stretch, rows, place, size, tinted)
+        sure = fine_own.sum() >= fine.sum() and float(np.median(own.explained)) > WHOLE_EXPLAINED
+        return (tinted, own, fine_own) if sure and _was_drawn_aside(tried, own) else (plain, tried, fine)
     tried, fine = _try(stretch, rows, place, size, tinted)
     if fine.mean() < SURE_SHARE:
         otherwise, fine_otherwise = _try(stretch, rows, place, size, plain)
@@ -217,6 +223,14 @@ def _was_pulled(tried: Samples, freed: Samples, fine: Bools) -> bool:
     apart = np.hypot(*(freed.centre_px - tried.centre_px).T) / tried.radius_px
     other = (apart > PULLED_RADII) | (np.abs(np.log(freed.radius_px / tried.radius_px)) > PULLED_LOG_RADIUS)
     return bool(fine.any() and other[fine].mean() > PULLED_SHARE)
+
+
+def _was_drawn_aside(tried: Samples, own: Samples) -> bool:
+    """Whether discs lie to one side of where they lie without what has another colour: a shadow or an arm beside the object draws them all alike."""
+    shift = (own.centre_px - tried.centre_px) / tried.radius_px[:, None]
+    usual = np.median(shift, axis=0)
+    aside = float(np.hypot(*usual))
+    return aside > ASIDE_RADII and float(np.median(np.hypot(*(shift - usual).T))) < ASIDE_SCATTER * aside
 
 
 def _with_rest(
