@@ -12,7 +12,7 @@ from ..types import Bools, Floats, Ints
 from .detection import NO_REGION
 from .evidence import Evidence
 from .linking import Key, Path
-from .ranking import off_course, smoothness_of
+from .ranking import off_course, parabola_at, smoothness_of
 
 LEAST_ROWS = 4
 """Samples of the shortest piece."""
@@ -32,6 +32,8 @@ SAME_SIZE = 1.4
 """Factor within which the radii before and after a gap agree."""
 JOIN_GAP, JOIN_ENDS = 15, 5
 """Frames that may lie between the end of one path and its continuation, and discs at either end that one cubic must go through."""
+STRAY_DISCS, STRAY_RADII = 3, 3.0
+"""Discs before and after a sample that say where it must be, and the radii from which it is elsewhere."""
 AGREE_RADII = 0.4
 """Discs whose centres are within this many radii are the same."""
 
@@ -164,6 +166,25 @@ def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
         else:
             out.append(path)
     return out
+
+
+def without_strays(path: Path, evidence: Evidence) -> Path:
+    """The path without what no disc was fitted to and lies aside of where the discs before and after it lead: pieces of another object."""
+    discs = [key for key in path.rows if evidence.fitted(key)]
+    at = np.array([a for a, _ in discs])
+    centre = np.array([evidence.sample(key).centre for key in discs]).reshape(-1, 2)
+
+    def strays(key: Key) -> bool:
+        after = int(np.searchsorted(at, key[0]))
+        around = np.arange(max(after - STRAY_DISCS, 0), min(after + STRAY_DISCS, len(at)))
+        if evidence.fitted(key) or min(after, len(at) - after) < STRAY_DISCS:
+            return False
+        size = max(evidence.sample(discs[n]).radius for n in around)
+        step = float(np.hypot(*(centre[after] - centre[after - 1]))) / float(at[after] - at[after - 1])
+        off = float(np.hypot(*(parabola_at(at[around], centre[around], key[0]) - evidence.sample(key).centre)))
+        return off > max(STRAY_RADII * size, step)
+
+    return replace(path, rows=[key for key in path.rows if not strays(key)])
 
 
 def _leaps(rows: list[Key], end: int, evidence: Evidence) -> bool:

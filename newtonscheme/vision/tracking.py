@@ -20,7 +20,7 @@ from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
 from .sampling import sample_path, shows_discs
-from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, share_of_regions, smoothest_runs
+from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, share_of_regions, smoothest_runs, without_strays
 from .steadiness import camera_moves
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
     sampled = [path for path in paths if any(key in evidence.samples for key in path.rows)]
     complete = best_first([completed_path(path, evidence) for path in sampled])
-    runs = [pair for path in joined_paths(complete, evidence) for pair in smoothest_runs(path, evidence, measured=True)]
+    joined = [without_strays(path, evidence) for path in joined_paths(complete, evidence)]
+    runs = [pair for path in joined for pair in smoothest_runs(path, evidence, measured=True)]
     runs.sort(key=lambda pair: -pair[0])
     best = distinct_paths(best_first(joined_paths([run for _, run in runs], evidence)), evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from newtonscheme.vision.detection import Candidate
 from newtonscheme.vision.evidence import Evidence, Sample
 from newtonscheme.vision.linking import Path
-from newtonscheme.vision.selection import joined_paths, smoothest_runs
+from newtonscheme.vision.selection import joined_paths, smoothest_runs, without_strays
 from newtonscheme.vision.tracking import _track
 
 FRAMES = 30
@@ -64,3 +66,13 @@ def test_a_throw_keeps_all_of_its_samples() -> None:
     track = _track(Path([(k, 0) for k in range(FRAMES)], 90.0, np.zeros(4)), seen([throw(), hand()]))
     assert track is not None
     assert len(track) == FRAMES
+
+
+def test_what_lies_aside_between_discs_is_another_object_and_what_lies_on_their_course_is_not() -> None:
+    evidence = seen([throw(), hand()])
+    for k in (10, 11, 12):
+        evidence.samples[k, 1] = replace(evidence.samples[k, 1], fitted=False)
+    for k in (15, 16):
+        evidence.samples[k, 0] = replace(evidence.samples[k, 0], fitted=False)
+    path = Path([(k, int(10 <= k <= 12)) for k in range(FRAMES)], 90.0, np.zeros(4))
+    assert without_strays(path, evidence).rows == [(k, 0) for k in range(FRAMES) if not 10 <= k <= 12]
