@@ -193,7 +193,7 @@ def _first_look(
 ) -> tuple[_View, Samples, Bools]:  # fmt: skip
     """How a path is looked at, its discs from what the regions alone tell, and which are believable.
 
-    A coloured part of something larger is looked at by its own colour.
+    A coloured part of something larger is looked at by its own colour, and so is what something beside it draws aside.
     """
     planes = _planes(candidates)
     plain, tinted = _View(planes), _View(planes, tinted=True)
