@@ -91,7 +91,9 @@ def assess_fit(fit: Fit, known: Known, *, part: bool = False) -> tuple[Verdict, 
     if weakness:
         verdict, reasons = "broken", [*reasons, weakness]
     if not reasons:
-        reasons.append(f"residuals {_rms_px(fit):.2g} px rms, no smooth misfit, {len(charges)} charges balance")
+        drift = any(abs(charge.drift_sigma) > DRIFTING_CHARGE for charge in charges)
+        balance = f"{len(charges)} charges balance" + (f" to within {100 * RELEVANT_CHARGE:g} % of their size" if drift else "")
+        reasons.append(f"residuals {_rms_px(fit):.2g} px rms, no smooth misfit, {balance}")
     return verdict, tuple(reasons), charges, misfit if sigmas > 1.0 else 0.0
 
 
