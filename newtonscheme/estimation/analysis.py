@@ -21,8 +21,8 @@ from .forecasting import widen
 from .knowledge import Knowledge
 from .parameters import assumed_density, log_sigma
 from .recognition import Recogniser, propose, recognise
-from .segmentation import Stretch, Surroundings, describe_segments, find_end, find_stretches, leaves_smoothly, local_noise
-from .stability import LEAST_LOG_ODDS, MIN_STABLE_SAMPLES, assess_fit, log_odds_over_free_path
+from .segmentation import MIN_STABLE_SAMPLES, Stretch, Surroundings, describe_segments, find_end, find_stretches, leaves_smoothly, local_noise
+from .stability import LEAST_LOG_ODDS, assess_fit, log_odds_over_free_path
 
 TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
 """Ranked tracks that recognition looks at, until a pattern holds over half of one: the object is nearly always the first or second."""

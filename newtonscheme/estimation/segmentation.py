@@ -49,6 +49,8 @@ END_SAMPLES = 2
 VAGUE = 5.0
 """Times the median sigma from which a sample is in line with nearly anything: it does not stand between an outlier and the end."""
 MAX_SHEDDINGS = 4
+MIN_STABLE_SAMPLES = 6
+"""Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
 RESTING, LEAST_RESTING, REST_GAIN = 1.5, 4, 10.0
 """Over this many samples at an end at least, what the law leaves varies this many times as much as the path itself (squares), by this much in
 squares of the noise: the body lay there. Of white noise about a law that is right, at most 1 in 2,500 by chance (20,000 draws of 50 parabolas)."""
@@ -185,6 +187,9 @@ def _shed(track: Track, first: int, last: int, fit: Fit, pattern: str, around: S
         out, sigma = _outliers(fit), fit.track.sigma_px
         telling = out | (sigma < VAGUE * float(np.median(sigma)))
         head, tail = _run_of_ends(out, telling), _run_of_ends(out[::-1], telling[::-1])
+        if len(out) - head - tail < MIN_STABLE_SAMPLES:
+            # One outlier may make its neighbours look like more.
+            head, tail = min(head, 1), min(tail, 1)
         if head + tail == 0 or len(out) - head - tail < MIN_SAMPLES:
             break
         inner = _rows_inside(track, fit, head, tail)

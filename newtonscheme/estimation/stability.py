@@ -18,10 +18,8 @@ from ..physics.symmetry import charge_gradient, charge_imbalance
 from ..types import Charge, Fit, Floats, Track, Verdict
 from .fitting import restate, slow_courses
 from .parameters import Known, Problem, coordinates_by_px, unpack
-from .segmentation import extent_px, placing_error_px
+from .segmentation import MIN_STABLE_SAMPLES, extent_px, placing_error_px
 
-MIN_STABLE_SAMPLES = 6
-"""Six centres are twelve numbers for a flight's six: the fewest whose residuals say anything."""
 STABLE_MISFIT, STABLE_MISFIT_OF_PART, BROKEN_MISFIT = 0.01, 0.005, 0.03
 """Unexplained smooth misfit over the motion's extent: ordinary lenses leave under 1 %; at 3 % the law is another one. A part of a path was
 chosen among many as the one that fits, and must fit better."""

@@ -10,9 +10,9 @@ import pytest
 from truths import FREE_BODY, Filmed, assumed_camera, film_path, film_pattern, fit_seen, fitted, known
 
 from newtonscheme.estimation.fitting import fit_pattern
+from newtonscheme.estimation.segmentation import MIN_STABLE_SAMPLES
 from newtonscheme.estimation.stability import (
     LEAST_LOG_ODDS,
-    MIN_STABLE_SAMPLES,
     SIGNIFICANT_MISFIT,
     assess_fit,
     balance_charges,
