@@ -24,7 +24,7 @@ MAX_SEEDS = 8
 """Fits are begun at this many proposals at most: enough to meet every flight between the bounces of an ordinary clip."""
 MAX_SEGMENTS = 5
 LONGEST_TRIMMED = 24
-"""A longer window that does not hold is left to the shorter ones inside it."""
+"""A longer window that does not hold, rest at its ends aside, is left to the shorter ones inside it."""
 NOISE_TOLERANCE = 2.5
 """A fit may leave this many times the noise that neighbouring samples show: tracking errors are correlated over a few frames."""
 EXTENT_TOLERANCE = 0.005
@@ -204,9 +204,10 @@ def _without_rest(track: Track, first: int, last: int, fit: Fit, around: Surroun
     """The rows and their fit without those at an end where the body lies still, in a hand or on the ground, and the law would move it.
 
     A law with a force to spare bends itself around them, and what it leaves there is as small as a lens makes; but no lens moves what rests.
+    Of a short stretch what is left would be too little to tell a law from a scrap of any motion.
     """
     kept = first, last, fit
-    for _ in range(MAX_SHEDDINGS):
+    for _ in range(MAX_SHEDDINGS if last - first > LONGEST_TRIMMED else 0):
         sigma = floor[np.searchsorted(track.t, fit.track.t)]
         head, tail = _run_of_rest(fit, sigma, slice(None)), _run_of_rest(fit, sigma, slice(None, None, -1))
         if head + tail == 0 or len(sigma) - head - tail < MIN_SAMPLES:
