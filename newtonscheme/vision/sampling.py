@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..types import Floats
+from ..types import Floats, Ints
 from .appearance import Patch
 from .background import spread_indices
 from .detection import NO_REGION, Candidate
@@ -75,15 +75,18 @@ def _uncovered(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> 
     alike = np.abs(np.log(radius / np.percentile(radius, 25 if slow else 50))) < ALIKE_LOG_RADIUS
     if alike.sum() < LEAST_KNOWN:
         return None
-    at, rows = np.array(list(found))[alike], np.array([a - first for a, _ in path.rows])
-    candidates, sizes = [evidence.candidate(key) for key in path.rows], np.interp(rows, at, radius[alike])
-    near = [np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS] for row in rows]
-    places = [
-        found[row].centre if row in at else parabola_at(at[some], centre[alike][some], row) for row, some in zip(rows.tolist(), near, strict=True)
-    ]
+    at, centre, radius = np.array(list(found))[alike], centre[alike], radius[alike]
+    rows = np.array([a - first for a, _ in path.rows])
+    sizes, near = np.interp(rows, at, radius), [_nearest(at, row) for row in rows]
+    places = [centre[some[0]] if at[some[0]] == row else parabola_at(at[some], centre[some], row) for row, some in zip(rows, near, strict=True)]
     if not stretch.uncover(rows, np.array(places), sizes):
         return None
-    return [_placed(c, u, v, size, evidence.stride) for c, (u, v), size in zip(candidates, places, sizes, strict=True)]
+    return [_placed(evidence.candidate(key), u, v, size, evidence.stride) for key, (u, v), size in zip(path.rows, places, sizes, strict=True)]
+
+
+def _nearest(at: Ints, row: int) -> Ints:
+    """Indices of the known rows ``at`` (n,) nearest to a row, the nearest first."""
+    return np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS]
 
 
 def _placed(like: Candidate, u: float, v: float, radius: float, stride: int) -> Candidate:
@@ -138,7 +141,7 @@ def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Can
     radius = np.array([evidence.samples[key].radius for key in fitted])
     out = []
     for row in range(max(rows.start, int(at[0]) - END_FRAMES), min(rows.stop, int(at[-1]) + END_FRAMES + 1)):
-        near = np.argsort(np.abs(at - row), kind="stable")[:NEIGHBOURS]
+        near = _nearest(at, row)
         if at[near[0]] == row or np.abs(at[near] - row).max() > 2 * NEIGHBOURS:
             continue
         u, v = parabola_at(at[near], centre[near], row)
