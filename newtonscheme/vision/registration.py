@@ -1,4 +1,9 @@
-"""How one frame's background lies on another's, from features that are followed between them."""
+"""How one frame's background lies on another's, from features that are followed between them.
+
+Three laws of a moving camera are fitted: it slides before a wall (a similarity), it turns and zooms (the homography of a pinhole whose
+focal length is about known), or both before a wall that it does not face (any homography). Where features are few and the picture is long,
+as on plain walls, what a law leaves free is read off their errors: the least that will do is the best.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.optimize import least_squares
 
-from ..types import Bytes, Floats
+from ..camera import FOCAL_LOG_SIGMA, FOCAL_OVER_LONG_SIDE
+from ..types import Bools, Bytes, Floats
 
 MOST_FEATURES, FEATURE_QUALITY, FEATURE_SPACING_PX = 600, 0.005, 7.0
 WINDOW_PX, LEVELS = 21, 4
@@ -23,6 +30,8 @@ BLOCKS, LEAST_BLOCKS = (3, 4), 4
 FEATURES_PER_ERROR = 8.0
 """Coding, shadows and depth move neighbouring features alike: errors of a mapped point are 1.4 to 4.5 times (18 films) what independent
 ones would make of them."""
+TURN_PX = 0.3
+"""Error of a feature from which it counts less in a camera's turn: that of one on a plain wall."""
 STAYED_PX = 0.5
 """A feature that moved by less than this stayed where it was."""
 PATCH_PX, CLEARLY_LEFT = 9, 2.0
@@ -30,21 +39,38 @@ PATCH_PX, CLEARLY_LEFT = 9, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """How a frame lies on an earlier one.
+class Lay:
+    """A frame laid on an earlier one by one law.
 
-    ``onto`` (3, 3) maps its pixels to the earlier frame's, ``error_px`` is a mapped point's sigma, ``share`` that of the earlier frame's
-    features which agree, ``moved_px`` their median displacement, ``stayed`` the share of the followed ones which stayed where the common
-    motion would have moved them, ``spread`` the share of the picture within the outermost of the agreeing ones that are seen to have left
-    their places: on a plain wall a feature is found again wherever it is looked for, and all that are clear may be on one object.
+    ``onto`` (3, 3) maps its pixels to the earlier frame's, ``error_px`` is a mapped point's sigma, and ``cost`` Schwarz's criterion (1978):
+    the law of the least does best.
     """
 
     onto: Floats
     error_px: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a frame lies on an earlier one.
+
+    ``lays`` has one for each law: similarity, turn, homography. ``share`` is that of the earlier frame's features which agree, ``moved_px``
+    their median displacement, ``stayed`` the share of the followed ones which stayed where the common motion would have moved them,
+    ``spread`` the share of the picture within the outermost of the agreeing ones that are seen to have left their places: on a plain wall a
+    feature is found again wherever it is looked for, and all that are clear may be on one object.
+    """
+
+    lays: tuple[Lay, Lay, Lay]
     share: float
     moved_px: float
     stayed: float
     spread: float
+
+    @property
+    def best(self) -> Lay:
+        """By the law that this pair of frames prefers."""
+        return min(self.lays, key=lambda lay: lay.cost)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +103,12 @@ class Features:
         good = np.zeros(len(own), bool) if agrees is None else np.asarray(agrees).ravel() > 0
         if good.sum() < max(LEAST_FEATURES, LEAST_SHARE * followed.sum()) or _blocks_of(its[good], image.shape) < LEAST_BLOCKS:
             return None
-        best, error = _simplest(its[good], own[good])
+        lays = _lays(its, own, good, near, image.shape)
+        best = min(lays, key=lambda lay: lay.cost).onto
         stayed = (np.hypot(*(its - own).T) < STAYED_PX) & (np.hypot(*(mapped(best, its) - own).T) > MATCH_PX)
         moved = float(np.median(np.hypot(*(its[good] - own[good]).T)))
         spread = self._spread(image, own[good], its[good])
-        return Match(best, error, float(good.sum()) / len(self.points), moved, float(stayed.mean()), spread)
+        return Match(lays, float(good.sum()) / len(self.points), moved, float(stayed.mean()), spread)
 
     def _spread(self, image: Bytes, own: Floats, its: Floats) -> float:
         """Share of the picture inside the hull of the features (n, 2) that look like what is at their new places (n, 2), not at their old."""
@@ -92,21 +119,60 @@ class Features:
         return cv2.contourArea(cv2.convexHull(own[left].astype(np.float32))) / image.size if left.any() else 0.0
 
 
-def _simplest(points: Floats, targets: Floats) -> tuple[Floats, float]:
-    """The similarity or the homography, whichever Schwarz's criterion (1978) prefers, and the error of a mapped point (px)."""
-    similarity, _ = cv2.estimateAffinePartial2D(points, targets, method=cv2.LMEDS)
-    homography, _ = cv2.findHomography(points, targets, 0)
-    best, least, error = np.eye(3), np.inf, 0.0
-    n = len(points) / FEATURES_PER_ERROR
-    for found, numbers in ((similarity, 4), (homography, 8)):
-        if found is None:
-            continue
-        whole: Floats = np.array(found if numbers == 8 else np.vstack([found, [0.0, 0.0, 1.0]]), dtype=np.float64)
-        square = float(np.mean((mapped(whole, points) - targets) ** 2))
-        cost = 2 * n * np.log(square + 1e-6) + numbers * np.log(2 * n)
-        if cost < least:
-            best, least, error = whole, cost, float(np.sqrt(square * numbers / (2 * n)))
-    return best, error
+def _lays(points: Floats, targets: Floats, agree: Bools, near: Floats, shape: tuple[int, ...]) -> tuple[Lay, Lay, Lay]:
+    """Points (n, 2) laid on targets (n, 2), of which some ``agree`` (n,), about as ``near`` says, in pictures (h, w)."""
+    upper: object = cv2.estimateAffinePartial2D(points[agree], targets[agree], method=cv2.LMEDS)[0]
+    similarity = None if upper is None else np.vstack([np.asarray(upper), [0.0, 0.0, 1.0]])
+    homography: object = cv2.findHomography(points[agree], targets[agree], 0)[0]
+    turn = _turn(points, targets, near, shape)
+    first, second, third = (_judged(found, points, targets, numbers) for found, numbers in ((similarity, 4), (turn, 5), (homography, 8)))
+    return first, second, third
+
+
+def _judged(found: object, points: Floats, targets: Floats, numbers: int) -> Lay:
+    """What a law of so many ``numbers`` makes of points; those that it does not fit count as if they left it by ``MATCH_PX``."""
+    if found is None:
+        return Lay(np.eye(3), 0.0, np.inf)
+    onto = np.array(found, dtype=np.float64)
+    square, n = np.sum((mapped(onto, points) - targets) ** 2, axis=1), len(points) / FEATURES_PER_ERROR
+    mean = 0.5 * float(np.mean(np.minimum(square, MATCH_PX**2)))
+    fitted = square < MATCH_PX**2
+    own = 0.5 * float(np.mean(square[fitted])) if fitted.any() else mean
+    error = float(np.sqrt(own * numbers / (2 * max(1.0, fitted.sum() / FEATURES_PER_ERROR))))
+    return Lay(onto, error, 2 * n * np.log(mean + 1e-6) + numbers * np.log(2 * n))
+
+
+def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...]) -> Floats | None:
+    """(3, 3) of a camera that turns and zooms which lays most of the points (n, 2) on their targets (n, 2), from about ``near``."""
+    centre = np.array([shape[1] - 1, shape[0] - 1]) / 2.0
+    focal = FOCAL_OVER_LONG_SIDE * max(shape[:2])
+
+    def misfit(numbers: Floats, chosen: Bools, share: float) -> Floats:
+        apart = (mapped(_turned(numbers, centre, focal), points[chosen]) - targets[chosen]) / TURN_PX
+        return np.append(apart.ravel() * share, numbers[4] / FOCAL_LOG_SIGMA)
+
+    here = mapped(near, centre + np.array([[0.0, 0.0], [1.0, 0.0]]))
+    along = here[1] - here[0]
+    numbers = np.array([*(here[0] - centre), np.arctan2(along[1], along[0]), np.log(np.hypot(*along)), 0.0])
+    # Most of what moves otherwise is left out first, and then all of it: what remains has no say at all.
+    for loss, within, share in (("cauchy", np.inf, 1.0), ("linear", MATCH_PX, FEATURES_PER_ERROR**-0.5)):
+        apart = np.hypot(*(mapped(_turned(numbers, centre, focal), points) - targets).T)
+        chosen = apart < within
+        if chosen.sum() < LEAST_FEATURES:
+            return None
+        found = least_squares(misfit, numbers, loss=loss, x_scale=(1.0, 1.0, 1e-2, 1e-2, 0.3), ftol=1e-6, xtol=1e-6, args=(chosen, share))
+        numbers = found.x
+    return _turned(numbers, centre, focal)
+
+
+def _turned(numbers: Floats, centre: Floats, focal: float) -> Floats:
+    """(3, 3) of a camera that moves its picture's centre by two pixels, turns it by an angle, widens it and has a focal length (both as logs)."""
+    across, down, roll, zoom, focal_log = numbers
+    length = focal * np.exp(focal_log)
+    lens = np.array([[length, 0.0, centre[0]], [0.0, length, centre[1]], [0.0, 0.0, 1.0]])
+    rotation = np.asarray(cv2.Rodrigues(np.array([-down / length, across / length, roll]))[0], dtype=np.float64)
+    whole = lens @ rotation @ np.diag([np.exp(zoom), np.exp(zoom), 1.0]) @ np.linalg.inv(lens)
+    return np.asarray(whole / whole[2, 2], dtype=np.float64)
 
 
 def _sampled(image: Bytes, at: Floats) -> Floats:

@@ -9,7 +9,7 @@ seen there, or will be first: nothing appears to move as a place comes into view
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..types import Bytes, Cadence, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
 from .frame import Frame
-from .registration import Features, mapped
+from .registration import Features, Lay, mapped
 from .tracking import MOVING_CAMERA, PROGRESS_STEP, track_objects
 
 if TYPE_CHECKING:
@@ -138,32 +138,61 @@ def _without_hope(found: Tracking) -> Tracking:
 
 
 def register_frames(reader: VideoReader, progress: Progress | None = None) -> CameraMotion | None:
-    """Each frame's homography to the first frame, from what both show of the background; None where too little of it can be followed."""
-    index, maps, errors = [], [], []
+    """Each frame's homography to the first frame, from what both show of the background; None where too little of it can be followed.
+
+    The film is laid by the law of a moving camera that does best over all of it: one that changes from frame to frame would jerk.
+    """
+    index: list[int] = []
+    chains: tuple[_Chain, ...] = (_Chain(), _Chain(), _Chain())
     key: Features | None = None
-    key_map, key_error, onto, scale = np.eye(3), 0.0, np.eye(3), 1.0
+    onto, scale = np.eye(3), 1.0
     for count, frame in enumerate(reader.frames(), 1):
         scale = max(1.0, frame.luma.shape[1] / FOLLOWED_WIDTH)
         image = _shrunk(frame.luma, scale)
-        error = 0.0
+        index.append(frame.index)
         if key is None:
             key = Features.of(image)
+            for chain in chains:
+                chain.add(Lay(np.eye(3), 0.0, 0.0))
         else:
             match = key.match(image, onto)
             if match is None:
                 return None
-            onto, error = match.onto, float(np.hypot(match.error_px, key_error))
+            for chain, lay in zip(chains, match.lays, strict=True):
+                chain.add(lay)
+            onto = min(zip(chains, match.lays, strict=True), key=lambda both: both[0].cost)[1].onto
             if match.share < RENEWAL_SHARE:
-                key, key_map, key_error, onto = Features.of(image), key_map @ onto, error, np.eye(3)
-        index.append(frame.index)
-        maps.append(key_map @ onto)
-        errors.append(error * scale)
+                key, onto = Features.of(image), np.eye(3)
+                for chain in chains:
+                    chain.renew()
         if progress is not None and count % PROGRESS_STEP == 0:
             progress("camera", count, reader.n_frames_hint)
     # A pixel's centre keeps its place in the middle of the pixels it was shrunk from.
     grow = np.array([[scale, 0.0, 0.5 * (scale - 1)], [0.0, scale, 0.5 * (scale - 1)], [0.0, 0.0, 1.0]])
-    whole = grow @ np.array(maps) @ np.linalg.inv(grow)
-    return CameraMotion(index=np.array(index), to_first=whole / whole[:, 2:, 2:], error_px=np.array(errors))
+    best = min(chains, key=lambda chain: chain.cost)
+    whole = grow @ np.array(best.maps) @ np.linalg.inv(grow)
+    return CameraMotion(index=np.array(index), to_first=whole / whole[:, 2:, 2:], error_px=scale * np.array(best.errors))
+
+
+@dataclass(slots=True)
+class _Chain:
+    """Frames laid on the first one by one law, over key frames; ``cost`` is what the law costs so far."""
+
+    maps: list[Floats] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    cost: float = 0.0
+    key_map: Floats = field(default_factory=lambda: np.eye(3))
+    key_error: float = 0.0
+
+    def add(self, lay: Lay) -> None:
+        """One frame more, laid on the key frame."""
+        self.maps.append(self.key_map @ lay.onto)
+        self.errors.append(float(np.hypot(lay.error_px, self.key_error)))
+        self.cost += lay.cost
+
+    def renew(self) -> None:
+        """The last frame is the key frame from now on."""
+        self.key_map, self.key_error = self.maps[-1], self.errors[-1]
 
 
 class SteadyReader:

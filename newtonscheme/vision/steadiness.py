@@ -51,4 +51,4 @@ def _moved(first: Features, other: Bytes, slightly: bool) -> bool:
     if match.moved_px > MOVED_PX:
         return match.spread >= LEAST_SPREAD
     clear = match.share > SLIGHTLY_AGREEING and match.spread > SLIGHTLY_SPREAD
-    return slightly and clear and match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.error_px)
+    return slightly and clear and match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.best.error_px)

@@ -196,3 +196,28 @@ def test_the_nearest_known_frame_stands_in_for_an_unknown_one() -> None:
     maps = np.stack([np.eye(3) * np.array([1, 1, 1]) + np.array([[0, 0, k], [0, 0, 0], [0, 0, 0]]) for k in range(3)])
     motion = CameraMotion(index=np.array([0, 5, 6]), to_first=maps, error_px=np.zeros(3))
     assert [motion.at(k)[0, 2] for k in (-1, 0, 2, 4, 5, 9)] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_plain_wall_between_two_strips_is_laid_where_a_turning_camera_puts_it(write_clip: WriteClip, tmp_path: Path) -> None:
+    """A tall, narrow picture of which only the ends can be followed, a hand waving in one: a free homography would bend the middle at will."""
+    width, height, focal = 120, 640, 620.0
+    wall = np.full((900, 400), 120.0, np.float32)
+    for top in (130, 690):
+        wall[top : top + 80] += 0.3 * (paint_world(10 + top)[:80, :400] - 120)
+    hand = paint_world(12)[:50, :60]
+    lens = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
+    place = np.array([[1.0, 0.0, 140.0], [0.0, 1.0, 130.0], [0.0, 0.0, 1.0]])
+    rng, maps, pictures = np.random.default_rng(5), [], []
+    for k in range(24):
+        turned = np.asarray(cv2.Rodrigues(np.array([-0.0012 * k, 0.0004 * k, 0.0005 * k]))[0])
+        maps.append(place @ lens @ turned @ np.linalg.inv(lens))
+        seen = cv2.warpPerspective(wall, maps[-1], (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+        corner = int(30 + 25 * np.sin(0.9 * k))
+        seen[40 + k : 90 + k, corner : corner + 60] = hand
+        pictures.append(np.clip(seen + rng.normal(0, 0.6, seen.shape), 0, 255).astype(np.uint8))
+    motion = register_frames(open_video(write_clip(tmp_path / "strips.mp4", pictures, fps=FPS)))
+    assert motion is not None
+    middle = np.array([[width / 2, height * share] for share in (0.2, 0.35, 0.5, 0.65, 0.8)])
+    back = np.linalg.inv(maps[0])
+    off = [np.hypot(*(mapped(found, middle) - mapped(back @ true, middle)).T) for found, true in zip(motion.to_first, maps, strict=True)]
+    assert np.max(off) < 0.5
