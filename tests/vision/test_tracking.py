@@ -82,3 +82,30 @@ def test_a_ball_that_covers_its_own_place_in_most_frames_is_seen_before_what_is_
     track = track_objects(open_video(str(write_clip(tmp_path / "slow.mp4", pictures)))).tracks[0]
     assert len(track) >= 15
     assert np.max(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.3
+
+
+def test_a_short_fast_part_of_a_long_slow_path_is_seen_as_streaks(write_clip: WriteClip, tmp_path: Path) -> None:
+    """Of the few samples that a path is first judged by, all but one may lie where the object hardly moves."""
+    rng, radius, scale, slow, fast = np.random.default_rng(3), 9.0, 4, 90, 13
+    wall = cv2.GaussianBlur(rng.normal(140.0, 60.0, (420, 200)), (0, 0), 5.0)
+
+    def place(k: np.ndarray) -> np.ndarray:
+        fallen = np.maximum(k - slow, 0.0)
+        return np.stack([90.0 + 14.0 * np.sin(0.11 * np.minimum(k, slow)) + 1.5 * fallen, 40.0 + 9.0 * fallen + 1.1 * fallen**2], axis=-1)
+
+    down, across = (np.mgrid[: 420 * scale, : 200 * scale] + 0.5) / scale - 0.5
+    pictures = []
+    for k in range(slow + fast):
+        cover = np.zeros_like(down)
+        moments = place(k + np.linspace(-0.4, 0.4, 17)) if k > slow else place(np.array([float(k)]))
+        for u, v in moments:
+            cover += ((across - u) ** 2 + (down - v) ** 2 < radius**2) / len(moments)
+        share = cv2.resize(cover, (200, 420), interpolation=cv2.INTER_AREA)
+        pictures.append(np.clip(wall + share * (235.0 - wall) + rng.normal(0.0, 2.0, wall.shape), 0, 255).astype(np.uint8))
+    track = track_objects(open_video(str(write_clip(tmp_path / "dropped.mp4", pictures)))).tracks[0]
+    late = track.frame > slow
+    assert late.sum() >= fast - 2
+    assert track.velocity_px is not None
+    assert np.isfinite(track.velocity_px[late]).all(axis=1).mean() > 0.8
+    assert np.nanmedian(track.radius_px[late]) == pytest.approx(radius, rel=0.05)
+    assert np.median(np.hypot(*(track.centre_px[late] - place(track.frame[late].astype(float))).T)) < 0.3
