@@ -27,6 +27,12 @@ FILMED_CROP = 1.09
 """A film shows less than the lens gives: between all of the sensor's width, and 0.8 of it where the picture is steadied by cropping."""
 FILE_FOCAL_LOG_SIGMA = 0.1
 """The same range, 1 to 1.25 times, within about one sigma and a half."""
+TABLE_PITCH_SIGMA = np.deg2rad(5.0)
+"""A film that metres are read off is taken with more care than most: from a tripod, and from the side."""
+SMALLEST_TABLE = 1e-9
+"""Metres: places that are all one have a middle, and no perspective that shows."""
+LEAST_SHRINKING = 0.1
+"""Of an orthographic camera's scale: beyond what a table may show the picture does not fold back."""
 
 
 def assume_camera(width_px: int, height_px: int, *, fov_deg: float | None = None, focal_35mm: float | None = None) -> Camera:
@@ -49,9 +55,21 @@ def assume_camera(width_px: int, height_px: int, *, fov_deg: float | None = None
     )  # fmt: skip
 
 
-def table_camera() -> Camera:
-    """The orthographic camera of scale 1 through which tables in metres or of angles are seen."""
-    return Camera(kind="orthographic", focal_px=1.0, focal_log_sigma=0.0, principal_px=(0.0, 0.0), source="user")
+def table_camera(places: Floats | None = None) -> Camera:
+    """The orthographic camera of scale 1 through which tables in metres or of angles are seen.
+
+    ``places`` (n, 2) of a table of metres, which was most likely read off a film by one scale: that holds in their middle, and as the film's
+    camera was levelled by eye, it grows or shrinks towards the top (Tracker's users know it as perspective that was not corrected).
+    """
+    if places is None or len(places) < 2:
+        return Camera(kind="orthographic", focal_px=1.0, focal_log_sigma=0.0, principal_px=(0.0, 0.0), source="user")
+    low, high = places.min(axis=0), places.max(axis=0)
+    u, v = (0.5 * (low + high)).tolist()
+    long_side = max(float(np.max(high - low)), SMALLEST_TABLE)
+    return Camera(
+        kind="orthographic", focal_px=FOCAL_OVER_LONG_SIDE * long_side, focal_log_sigma=0.0, principal_px=(u, v),
+        pitch_sigma=float(TABLE_PITCH_SIGMA), source="user",
+    )  # fmt: skip
 
 
 def rotate_to_camera(position: Floats, pitch: Floats | float, roll: Floats | float) -> Floats:
@@ -82,13 +100,16 @@ def project(
     """Where a body at ``position`` (..., 3) metres from the anchor is seen.
 
     Returns centre_px (..., 2) and the local scale px_per_m (...,): an apparent radius is that times the body's radius. A point behind
-    the camera has scale 0 and its centre far outside every picture.
+    the camera has scale 0 and its centre far outside every picture. An orthographic camera shows the upright plane; pitched, it shows it as
+    a pinhole of its focal length would that the top leans away from, in shares of the scale in its middle.
     """
-    seen = rotate_to_camera(position, pitch, roll)
-    if camera.kind == "orthographic":
-        scale = np.broadcast_to(np.asarray(px_per_m, dtype=float), seen.shape[:-1])
-        return np.stack([anchor_px[0] + scale * seen[..., 0], anchor_px[1] - scale * seen[..., 1]], axis=-1), scale
     cx, cy = camera.principal_px
+    if camera.kind == "orthographic":
+        seen, scale = rotate_to_camera(position, 0.0, roll), np.asarray(px_per_m, dtype=float)
+        across, up = anchor_px[0] - cx + scale * seen[..., 0], cy - anchor_px[1] + scale * seen[..., 1]
+        shrinking = 1.0 / np.maximum(1.0 + np.sin(pitch) * up / focal_px, LEAST_SHRINKING)
+        return np.stack([cx + shrinking * across, cy - shrinking * up], axis=-1), np.broadcast_to(scale * shrinking, up.shape)
+    seen = rotate_to_camera(position, pitch, roll)
     ax, ay = _undistort(camera, (anchor_px[0] - cx) / focal_px, (anchor_px[1] - cy) / focal_px)
     depth_anchor = focal_px / np.asarray(px_per_m, dtype=float)
     depth = depth_anchor - seen[..., 2]

@@ -228,7 +228,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     )  # fmt: skip
     tracking = Tracking(video=video, tracks=split_at_gaps(rows), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
-    camera = choose_camera(options, size, table=read.unit != "px")
+    camera = choose_camera(options, size, table=read.unit != "px", places=rows.centre_px if read.unit == "m" else None)
     # A picture that was only taken to hold the track ends no motion.
     return _Scene(tracking=tracking, camera=camera, size_px=read.size if read.unit == "px" else None, unit=read.unit)
 

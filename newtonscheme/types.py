@@ -252,7 +252,8 @@ class Camera:
     """The camera as a prior: every number with the sigma that it is believed to (0: exactly, inf: not at all).
 
     ``pitch`` > 0 looks up, ``roll`` > 0 turns the camera counter-clockwise as seen from behind it (the picture then turns
-    clockwise); both in radians. ``distortion`` holds OpenCV's (k1, k2, p1, p2, k3). An orthographic camera has no focal length.
+    clockwise); both in radians. ``distortion`` holds OpenCV's (k1, k2, p1, p2, k3). An orthographic camera's
+    focal length says only how much its picture of the upright plane narrows with pitch.
     """
 
     kind: Literal["pinhole", "orthographic"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -113,6 +114,19 @@ def test_an_orthographic_camera_has_one_scale_and_y_up() -> None:
     centre, scale = project(table_camera(), np.array([[1.0, 2.0, 5.0], [0.0, 0.0, -9.0]]), (10.0, -3.0), 1.0, 0.0, 0.0, 1.0)
     np.testing.assert_allclose(centre, [[11.0, -5.0], [10.0, -3.0]])
     np.testing.assert_array_equal(scale, 1.0)
+
+
+@pytest.mark.parametrize("pitch", [-0.1, 0.06])
+def test_a_table_that_was_read_off_a_tilted_film_narrows_as_the_film_does(pitch: float) -> None:
+    """One scale, right in the middle of the upright plane, is what both have; up and down it the pinhole is exact."""
+    places = np.array([[x, y, 0.0] for x in (-0.4, 0.0, 0.4) for y in np.linspace(-0.5, 0.5, 9)])
+    table = table_camera(np.array([[-0.5, -0.5], [0.5, 0.5]]))
+    film = replace(table, kind="pinhole")
+    (read, sizes), (seen, true) = (project(c, places, (0.0, 0.0), 1.0, pitch, 0.0, table.focal_px) for c in (table, film))
+    np.testing.assert_allclose(read, seen, atol=0.003)
+    np.testing.assert_allclose(sizes, true, atol=0.003)
+    assert table.pitch_sigma > 0.0
+    assert table_camera().pitch_sigma == 0.0
 
 
 def test_parameters_and_places_broadcast_as_a_batch() -> None:

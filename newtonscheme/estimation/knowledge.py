@@ -8,7 +8,7 @@ from ..camera import PITCH_SIGMA, ROLL_SIGMA, assume_camera, table_camera
 from ..physics.air import air_density
 from ..physics.gravity import gravity_at
 from ..quantities import parse_quantity
-from ..types import Camera, Entry, Options, Quantity
+from ..types import Camera, Entry, Floats, Options, Quantity
 from .parameters import FREE_GRAVITY_SIGMA, Known
 
 
@@ -65,10 +65,15 @@ def _gravity(options: Options, has_ruler: bool) -> Entry:
     return Entry(there.value, there.sigma, there.source)
 
 
-def choose_camera(options: Options, size_px: tuple[int, int] | None, *, table: bool, focal_35mm: float | None = None) -> Camera:
-    """The prior camera: a table's is orthographic; a picture's has the lens that was given, that the file names (mm), or an ordinary one."""
+def choose_camera(
+    options: Options, size_px: tuple[int, int] | None, *, table: bool, focal_35mm: float | None = None, places: Floats | None = None
+) -> Camera:
+    """The prior camera: a table's is orthographic, of metres at ``places`` (n, 2) or of angles.
+
+    A picture's has the lens that was given, that the file names (mm), or an ordinary one.
+    """
     if table or size_px is None:
-        return table_camera()
+        return table_camera(places)
     if options.camera is not None:
         from ..vision.calibration import read_camera
 

@@ -274,7 +274,8 @@ def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:
         rows.append((np.log(p["mass"] / problem.body.mass.value) / log_sigma(problem.body.mass))[:, None])
     if problem.camera.kind == "pinhole":
         rows.append((np.log(p["focal_px"] / p["px_per_m"] / DEPTH) / DEPTH_LOG_SIGMA)[:, None])
-    if problem.known.scale is not None:
+    # An orthographic camera's scale is the table's own, in the middle of its places.
+    if problem.known.scale is not None and "px_per_m" in problem.names:
         middle = np.maximum(scale[:, scale.shape[1] // 2], 1e-9)
         rows.append((np.log(middle / problem.known.scale.value) / log_sigma(problem.known.scale))[:, None])
     return np.concatenate(rows, axis=1)

@@ -28,10 +28,10 @@ PLACES = 0.0025
 
 
 def measure_rulers(fit: Fit, free_fit: Fit | None, knowledge: Knowledge) -> Scale:
-    """Pixels for each metre at the middle sample, and every ruler from a fit that left the others out."""
-    value, sigma = measure_scale(fit, knowledge.known)
-    rulers: list[Ruler] = []
-    known = knowledge.known
+    """Pixels for each metre at the middle sample (of a table: the table's own), and every ruler from a fit that left the others out."""
+    known, rulers = knowledge.known, list[Ruler]()
+    tabled = None if "px_per_m" in fit.names else known.scale
+    value, sigma = measure_scale(fit, known) if tabled is None else (tabled.value, tabled.sigma)
     if known.gravity_is_ruler and free_fit is not None and known.scale is None and known.length is None and knowledge.diameter is None:
         rulers.append(Ruler("gravity", *measure_scale(free_fit, known)))
     if fit.body.diameter is not None and np.any(np.isfinite(fit.track.radius_px)):
