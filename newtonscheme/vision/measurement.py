@@ -125,8 +125,10 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
     motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:
-        samples, pick = _with_fast(stretch, rows, samples, good, pick, motion, place, size, view)
+        samples, more = _with_fast(stretch, rows, samples, good, pick, motion, place, size, view)
         samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, _lengths(candidates), view)
+        streaks = np.hypot(*samples.streak_px[more].T) > 0
+        good[more[~streaks]], pick = False, np.union1d(pick, more[streaks])
     rest = np.setdiff1d(np.arange(len(rows)), pick)
     if len(rest):
         samples, good = _with_rest(stretch, rows, samples, good, rest, place, size, motion, exposure, view)
@@ -507,15 +509,15 @@ def _fast(speed: Floats, radius: Floats) -> Bools:
 def _with_fast(
     stretch: Stretch, rows: Ints, samples: Samples, good: Bools, pick: Ints, motion: Floats, place: Floats, size: Floats, view: _View
 ) -> tuple[Samples, Ints]:  # fmt: skip
-    """Fast samples tried too where few of those in ``pick`` are, so that streaks are judged by as many; ``good`` is brought up to date."""
+    """Fast samples tried too where few of those in ``pick`` are, so that streaks are judged by as many, and which; ``good`` is brought up to date."""
     fast = _fast(np.hypot(*motion.T), np.full(len(rows), np.median(samples.radius_px[good])))
     others = np.setdiff1d(np.flatnonzero(fast), pick)
     wanted = TRIAL_SAMPLES - int(np.count_nonzero(fast[pick]))
     if wanted <= 0 or not len(others):
-        return samples, pick
+        return samples, others[:0]
     more = others[spread_indices(len(others), wanted)]
     tried, good[more] = _try(stretch, rows[more], place[more], size[more], view)
-    return _replace(samples, more, tried, np.ones(len(more), bool)), np.union1d(pick, more)
+    return _replace(samples, more, tried, np.ones(len(more), bool)), more
 
 
 def _tried_as_streaks(
