@@ -155,3 +155,20 @@ def test_a_real_pendulums_angles_are_a_pendulum(real_folder: Path) -> None:
     assert report.pattern.name == "pendulum"
     # Its friction is neither linear nor quadratic in the speed: one law over 15 swings leaves 1.6 % at the first, the fastest.
     assert report.parameters["period"].value == pytest.approx(6.12, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begin", [0.0, 20.0, 50.0])
+def test_a_real_pendulum_is_forecast_three_swings_ahead_from_two(begin: float, real_folder: Path, tmp_path: Path) -> None:
+    lines = (real_folder / "schmidt_lipson_real" / "real_pend_h_1.txt").read_text().splitlines()
+    t, angle = np.array([[float(x) for x in line.split()[1:3]] for line in lines if line.strip() and not line.startswith("%")]).T
+    period, t = 6.1, t - t[0] - begin
+    seen, ahead = (t >= 0) & (t < 2 * period), (t >= 2 * period) & (t < 5 * period)
+    table = tmp_path / "swings.csv"
+    table.write_text("t_s,theta_rad\n" + "".join(f"{a},{b}\n" for a, b in zip(t[seen], angle[seen], strict=True)))
+    report = newtonscheme.predict(track=str(table), horizon=3.2 * period)
+    assert report.status == "forecast"
+    assert report.forecast is not None
+    place = report.forecast.centre_px
+    found = np.interp(t[ahead], report.forecast.t, np.arctan2(place[:, 0], place[:, 1]))
+    assert np.sqrt(np.mean((found - angle[ahead]) ** 2)) < 0.05 * np.abs(angle[ahead]).max()

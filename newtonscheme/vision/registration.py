@@ -32,6 +32,8 @@ FEATURES_PER_ERROR = 8.0
 ones would make of them."""
 TURN_PX = 0.3
 """Error of a feature from which it counts less in a camera's turn: that of one on a plain wall."""
+MOST_STEPS = 15
+"""Of a fit that starts from where the frame before lay: where more are needed nothing tells the focal length."""
 STAYED_PX = 0.5
 """A feature that moved by less than this stayed where it was."""
 PATCH_PX, CLEARLY_LEFT = 9, 2.0
@@ -160,7 +162,9 @@ def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...])
         chosen = apart < within
         if chosen.sum() < LEAST_FEATURES:
             return None
-        found = least_squares(misfit, numbers, loss=loss, x_scale=(1.0, 1.0, 1e-2, 1e-2, 0.3), ftol=1e-6, xtol=1e-6, args=(chosen, share))
+        found = least_squares(
+            misfit, numbers, loss=loss, x_scale=(1.0, 1.0, 1e-2, 1e-2, 0.3), ftol=1e-4, xtol=1e-4, max_nfev=MOST_STEPS, args=(chosen, share)
+        )
         numbers = found.x
     return _turned(numbers, centre, focal)
 
