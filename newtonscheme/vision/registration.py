@@ -34,6 +34,8 @@ TURN_PX = 0.3
 """Error of a feature from which it counts less in a camera's turn: that of one on a plain wall."""
 MOST_STEPS = 15
 """Of a fit that starts from where the frame before lay: where more are needed nothing tells the focal length."""
+MOST_LOG = 2.0
+"""Of a zoom between two frames, and of a focal length over the usual one: no lens is further from it."""
 STAYED_PX = 0.5
 """A feature that moved by less than this stayed where it was."""
 PATCH_PX, CLEARLY_LEFT = 9, 2.0
@@ -44,12 +46,13 @@ PATCH_PX, CLEARLY_LEFT = 9, 2.0
 class Lay:
     """A frame laid on an earlier one by one law.
 
-    ``onto`` (3, 3) maps its pixels to the earlier frame's, ``error_px`` is a mapped point's sigma, and ``cost`` Schwarz's criterion (1978):
-    the law of the least does best.
+    ``onto`` (3, 3) maps its pixels to the earlier frame's, ``error_px`` is a mapped point's sigma, ``misfit_px`` what the features leave it by
+    (root mean square for each axis), and ``cost`` Schwarz's criterion (1978): the law of the least does best.
     """
 
     onto: Floats
     error_px: float
+    misfit_px: float
     cost: float
 
 
@@ -134,14 +137,14 @@ def _lays(points: Floats, targets: Floats, agree: Bools, near: Floats, shape: tu
 def _judged(found: object, points: Floats, targets: Floats, numbers: int) -> Lay:
     """What a law of so many ``numbers`` makes of points; those that it does not fit count as if they left it by ``MATCH_PX``."""
     if found is None:
-        return Lay(np.eye(3), 0.0, np.inf)
+        return Lay(np.eye(3), 0.0, np.inf, np.inf)
     onto = np.array(found, dtype=np.float64)
     square, n = np.sum((mapped(onto, points) - targets) ** 2, axis=1), len(points) / FEATURES_PER_ERROR
     mean = 0.5 * float(np.mean(np.minimum(square, MATCH_PX**2)))
     fitted = square < MATCH_PX**2
     own = 0.5 * float(np.mean(square[fitted])) if fitted.any() else mean
     error = float(np.sqrt(own * numbers / (2 * max(1.0, fitted.sum() / FEATURES_PER_ERROR))))
-    return Lay(onto, error, 2 * n * np.log(mean + 1e-6) + numbers * np.log(2 * n))
+    return Lay(onto, error, float(np.sqrt(mean)), 2 * n * np.log(mean + 1e-6) + numbers * np.log(2 * n))
 
 
 def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...]) -> Floats | None:
@@ -155,7 +158,9 @@ def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...])
 
     here = mapped(near, centre + np.array([[0.0, 0.0], [1.0, 0.0]]))
     along = here[1] - here[0]
-    numbers = np.array([*(here[0] - centre), np.arctan2(along[1], along[0]), np.log(np.hypot(*along)), 0.0])
+    numbers = np.array([*(here[0] - centre), np.arctan2(along[1], along[0]), np.log(max(float(np.hypot(*along)), 1e-3)), 0.0])
+    if not np.all(np.isfinite(numbers)):
+        return None
     # Most of what moves otherwise is left out first, and then all of it: what remains has no say at all.
     for loss, within, share in (("cauchy", np.inf, 1.0), ("linear", MATCH_PX, FEATURES_PER_ERROR**-0.5)):
         apart = np.hypot(*(mapped(_turned(numbers, centre, focal), points) - targets).T)
@@ -172,10 +177,10 @@ def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...])
 def _turned(numbers: Floats, centre: Floats, focal: float) -> Floats:
     """(3, 3) of a camera that moves its picture's centre by two pixels, turns it by an angle, widens it and has a focal length (both as logs)."""
     across, down, roll, zoom, focal_log = numbers
-    length = focal * np.exp(focal_log)
+    length, wider = focal * np.exp(np.clip(focal_log, -MOST_LOG, MOST_LOG)), np.exp(np.clip(zoom, -MOST_LOG, MOST_LOG))
     lens = np.array([[length, 0.0, centre[0]], [0.0, length, centre[1]], [0.0, 0.0, 1.0]])
     rotation = np.asarray(cv2.Rodrigues(np.array([-down / length, across / length, roll]))[0], dtype=np.float64)
-    whole = lens @ rotation @ np.diag([np.exp(zoom), np.exp(zoom), 1.0]) @ np.linalg.inv(lens)
+    whole = lens @ rotation @ np.diag([wider, wider, 1.0]) @ np.linalg.inv(lens)
     return np.asarray(whole / whole[2, 2], dtype=np.float64)
 
 

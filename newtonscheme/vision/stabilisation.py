@@ -30,6 +30,8 @@ FOLLOWED_WIDTH = 960
 """Columns at which features are followed: their errors average to some hundredths of a pixel here."""
 RENEWAL_SHARE = 0.6
 """A new key frame is taken when fewer than this share of a key frame's features can still be followed."""
+LOST_MISFITS, LOST_PX = 2.0, 0.2
+"""How much further than the best law's the features may lie off a film's law in a frame before that is held to have missed it."""
 MARGIN = 0.5
 """Of the picture: how far the canvas reaches beyond the first frame on each side at most."""
 FRINGE = 4
@@ -145,7 +147,7 @@ def register_frames(reader: VideoReader, progress: Progress | None = None) -> Ca
     index: list[int] = []
     chains: tuple[_Chain, ...] = (_Chain(), _Chain(), _Chain())
     key: Features | None = None
-    onto, scale = np.eye(3), 1.0
+    onto, scale, itself = np.eye(3), 1.0, Lay(np.eye(3), 0.0, 0.0, 0.0)
     for count, frame in enumerate(reader.frames(), 1):
         scale = max(1.0, frame.luma.shape[1] / FOLLOWED_WIDTH)
         image = _shrunk(frame.luma, scale)
@@ -153,13 +155,13 @@ def register_frames(reader: VideoReader, progress: Progress | None = None) -> Ca
         if key is None:
             key = Features.of(image)
             for chain in chains:
-                chain.add(Lay(np.eye(3), 0.0, 0.0))
+                chain.add(itself, itself)
         else:
             match = key.match(image, onto)
             if match is None:
                 return None
             for chain, lay in zip(chains, match.lays, strict=True):
-                chain.add(lay)
+                chain.add(lay, match.best)
             onto = min(zip(chains, match.lays, strict=True), key=lambda both: both[0].cost)[1].onto
             if match.share < RENEWAL_SHARE:
                 key, onto = Features.of(image), np.eye(3)
@@ -184,10 +186,11 @@ class _Chain:
     key_map: Floats = field(default_factory=lambda: np.eye(3))
     key_error: float = 0.0
 
-    def add(self, lay: Lay) -> None:
-        """One frame more, laid on the key frame."""
-        self.maps.append(self.key_map @ lay.onto)
-        self.errors.append(float(np.hypot(lay.error_px, self.key_error)))
+    def add(self, lay: Lay, best: Lay) -> None:
+        """One frame more, laid on the key frame: where the law has lost it, by the ``best`` of them."""
+        chosen = best if lay.misfit_px > LOST_MISFITS * best.misfit_px + LOST_PX else lay
+        self.maps.append(self.key_map @ chosen.onto)
+        self.errors.append(float(np.hypot(chosen.error_px, self.key_error)))
         self.cost += lay.cost
 
     def renew(self) -> None:
