@@ -101,18 +101,15 @@ def read_marks(path: Path) -> dict[int, np.ndarray]:
     return marks
 
 
+@pytest.mark.xfail(reason="not reached: g = 11.2 +- 0.6 m/s^2; it moves by its own sigma with small changes of the vision", strict=True)
 @pytest.mark.slow
 def test_a_ball_of_known_size_measures_gravity(real_folder: Path) -> None:
-    """The hand moves the camera as the ball falls before a plain wall, by whose height the ball is 3.8 cm wide, not the 4 that are told.
-
-    What is asked for, 9.81 in the 90 % interval, is not reached (README): it lies 2.3 sigma below what is found.
-    """
     report = newtonscheme.predict(real_folder / "balldrop_oliverius" / "ball_drop.mp4", fps=120.0, diameter=0.04)
     assert is_flight(report)
     g = report.parameters["g"]
     assert g.source == "measured"
-    assert abs(g.value - 9.81) <= 3.0 * g.sigma
-    assert NORMAL_90 * g.sigma <= 0.12 * 9.81
+    assert abs(g.value - 9.81) <= NORMAL_90 * g.sigma
+    assert NORMAL_90 * g.sigma <= 0.10 * 9.81
 
 
 @pytest.mark.slow
