@@ -55,13 +55,13 @@ def assume_camera(width_px: int, height_px: int, *, fov_deg: float | None = None
     )  # fmt: skip
 
 
-def table_camera(places: Floats | None = None) -> Camera:
+def table_camera(units: str = "rad", places: Floats | None = None) -> Camera:
     """The orthographic camera of scale 1 through which tables in metres or of angles are seen.
 
-    ``places`` (n, 2) of a table of metres, which was most likely read off a film by one scale: that holds in their middle, and as the film's
-    camera was levelled by eye, it grows or shrinks towards the top (Tracker's users know it as perspective that was not corrected).
+    A table of metres at ``places`` (n, 2) was most likely read off a film by one scale: that holds in their middle, and as the film's camera
+    was levelled by eye, it grows or shrinks towards the top (Tracker's users know it as perspective that was not corrected).
     """
-    if places is None or len(places) < 2:
+    if units != "m" or places is None or len(places) < 2:
         return Camera(kind="orthographic", focal_px=1.0, focal_log_sigma=0.0, principal_px=(0.0, 0.0), source="user")
     low, high = places.min(axis=0), places.max(axis=0)
     u, v = (0.5 * (low + high)).tolist()

@@ -189,7 +189,7 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
     tracking = settle_tracks(tracking)
     _check_tracks(tracking, options)
     size, focal = (tracking.video.width_px, tracking.video.height_px), tracking.video.focal_35mm
-    camera = choose_camera(options, size, table=False, focal_35mm=focal)
+    camera = choose_camera(options, size, focal_35mm=focal)
     if focal is not None and camera.source == "derived":
         said = f"the file names a lens of {focal:g} mm (35 mm equivalent), from which the field of view was taken; give --fov if it is better known"
         tracking = replace(tracking, notices=(*tracking.notices, Notice("lens_from_file", said)))
@@ -228,7 +228,7 @@ def _read_table(options: Options, cut: float | None) -> _Scene:
     )  # fmt: skip
     tracking = Tracking(video=video, tracks=split_at_gaps(rows), notices=read.notices)
     _check_tracks(tracking, replace(options, object_index=None))
-    camera = choose_camera(options, size, table=read.unit != "px", places=rows.centre_px if read.unit == "m" else None)
+    camera = choose_camera(options, size, units=read.unit, places=rows.centre_px)
     # A picture that was only taken to hold the track ends no motion.
     return _Scene(tracking=tracking, camera=camera, size_px=read.size if read.unit == "px" else None, unit=read.unit)
 

@@ -120,7 +120,7 @@ def test_an_orthographic_camera_has_one_scale_and_y_up() -> None:
 def test_a_table_that_was_read_off_a_tilted_film_narrows_as_the_film_does(pitch: float) -> None:
     """One scale, right in the middle of the upright plane, is what both have; up and down it the pinhole is exact."""
     places = np.array([[x, y, 0.0] for x in (-0.4, 0.0, 0.4) for y in np.linspace(-0.5, 0.5, 9)])
-    table = table_camera(np.array([[-0.5, -0.5], [0.5, 0.5]]))
+    table = table_camera("m", np.array([[-0.5, -0.5], [0.5, 0.5]]))
     film = replace(table, kind="pinhole")
     (read, sizes), (seen, true) = (project(c, places, (0.0, 0.0), 1.0, pitch, 0.0, table.focal_px) for c in (table, film))
     np.testing.assert_allclose(read, seen, atol=0.003)

@@ -181,7 +181,7 @@ def test_gravity_from_a_table_that_was_read_off_a_tilted_film_is_as_uncertain_as
     fallen = np.column_stack([np.zeros(60), 2.45 - 0.5 * 9.81 * t**2, np.zeros(60)])
     draws = 12
     for k in range(draws):
-        camera = replace(table_camera(fallen[:, :2] * (1, -1)), kind="pinhole")
+        camera = replace(table_camera("m", fallen[:, :2] * (1, -1)), kind="pinhole")
         seen, _ = project(camera, fallen, (0.0, 0.0), 1.0, rng.normal(0, camera.pitch_sigma), 0.0, camera.focal_px)
         read = seen * (1, -1) + 2e-3 * rng.standard_normal((60, 2))
         report = newtonscheme.predict(track=write_table(tmp_path / f"{k}.csv", "t_s,x_m,y_m", t, *read.T), mass=5.0, diameter=0.07)
@@ -368,7 +368,7 @@ def test_what_comes_after_the_cut_of_a_film_cannot_be_known_before_it(tmp_path: 
     options = Options(observe=0.6)
     tracking = newtonscheme.track(whole)
     size = (tracking.video.width_px, tracking.video.height_px)
-    camera = choose_camera(options, size, table=False)
+    camera = choose_camera(options, size)
     reference = analyse_tracks(tracking.tracks, load_recogniser(), camera, gather_knowledge(options), pattern=None, size_px=size)
     assert reference.fit is not None
     t0, t1 = reference.fit.track.t[[0, -1]]
@@ -386,7 +386,7 @@ def test_what_comes_after_the_cut_of_a_table_cannot_be_known_before_it(tmp_path:
     table = write_pixels(tmp_path / "whole.csv", filmed)
     options = Options(observe=0.6, size=SIZE, track=table)
     report = newtonscheme.predict(track=table, size=SIZE)
-    camera = choose_camera(options, SIZE, table=False)
+    camera = choose_camera(options, SIZE)
     reference = analyse_tracks((report.track,), load_recogniser(), camera, gather_knowledge(options), pattern=None, size_px=SIZE)
     cut = float(filmed.track.t[0] + 0.6 * np.ptp(filmed.track.t))
     late = filmed.track.t > cut

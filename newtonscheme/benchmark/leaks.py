@@ -80,8 +80,7 @@ def check_knowledge(knowledge: Knowledge, case: Case) -> None:
             raise LeakFound(f"{case.name}: '{name}' of what is known was told: {getattr(knowledge, name)}")
     camera = case.question.camera
     width, height = (round(2.0 * c + 1.0) for c in camera.principal_px)
-    places = case.question.observed.centre_px if case.units == "m" else None
-    if camera != (assume_camera(width, height) if case.units == "px" else table_camera(places)):
+    if camera != (assume_camera(width, height) if case.units == "px" else table_camera(case.units, case.question.observed.centre_px)):
         raise LeakFound(f"{case.name}: the question's camera is not the one that is assumed for a picture of its size")
 
 

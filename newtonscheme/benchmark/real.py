@@ -82,7 +82,7 @@ def _read_table(recipe: Recipe, entry: Mapping[str, Any], path: Path) -> tuple[C
         cut = cut_between(judge.t, share)
         seen = read_track(path, units=units, object_index=series, until=cut).track
         seen = seen.select((seen.t >= first) & (seen.t <= cut))
-        case = _ask(recipe, entry, seen, judge, table_camera(seen.centre_px if units == "m" else None), share, cut, None)
+        case = _ask(recipe, entry, seen, judge, table_camera(units, seen.centre_px), share, cut, None)
         cases += [] if case is None else [case]
     return tuple(cases)
 

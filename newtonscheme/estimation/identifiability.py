@@ -104,11 +104,7 @@ def _origins(problem: Problem, count: int) -> list[str]:
     """The origin of every row of `prior_residuals`: the bound coordinates in order, then mass, depth and the user's scale."""
     names = [name for name, sigma in zip(problem.names, problem.prior_sigma, strict=True) if np.isfinite(sigma)]
     origins = [SCALE if n in RULERS else VIEW if n in VIEWS else PIXELS if n in MEASURED else MODEL for n in names]
-    origins += (
-        [MODEL] * (problem.body.mass is not None)
-        + [VIEW] * (problem.camera.kind == "pinhole")
-        + [SCALE] * (problem.known.scale is not None and "px_per_m" in problem.names)
-    )
+    origins += [MODEL] * (problem.body.mass is not None) + [VIEW] * (problem.camera.kind == "pinhole") + [SCALE] * (problem.told_scale is not None)
     if len(origins) != count:
         raise ValueError(f"{count} rows of priors, {len(origins)} of known origin")
     return origins

@@ -66,14 +66,14 @@ def _gravity(options: Options, has_ruler: bool) -> Entry:
 
 
 def choose_camera(
-    options: Options, size_px: tuple[int, int] | None, *, table: bool, focal_35mm: float | None = None, places: Floats | None = None
+    options: Options, size_px: tuple[int, int] | None, *, units: str = "px", places: Floats | None = None, focal_35mm: float | None = None
 ) -> Camera:
-    """The prior camera: a table's is orthographic, of metres at ``places`` (n, 2) or of angles.
+    """The prior camera: that of a table in other ``units`` than pixels, with its ``places`` (n, 2), is orthographic.
 
     A picture's has the lens that was given, that the file names (mm), or an ordinary one.
     """
-    if table or size_px is None:
-        return table_camera(places)
+    if units != "px" or size_px is None:
+        return table_camera(units, places)
     if options.camera is not None:
         from ..vision.calibration import read_camera
 

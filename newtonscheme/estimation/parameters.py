@@ -146,6 +146,11 @@ class Problem:
     radius_sigma: Floats
     slow_error: float
 
+    @property
+    def told_scale(self) -> Quantity | None:
+        """The scale that the user told of the middle sample; None also for a table, whose scale is its own in the middle of its places."""
+        return self.known.scale if "px_per_m" in self.names else None
+
 
 def state_problem(track: Track, pattern: str, camera: Camera, body: Body, known: Known) -> Problem:
     """The least-squares problem of ``pattern`` on ``track``."""
@@ -274,10 +279,9 @@ def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:
         rows.append((np.log(p["mass"] / problem.body.mass.value) / log_sigma(problem.body.mass))[:, None])
     if problem.camera.kind == "pinhole":
         rows.append((np.log(p["focal_px"] / p["px_per_m"] / DEPTH) / DEPTH_LOG_SIGMA)[:, None])
-    # An orthographic camera's scale is the table's own, in the middle of its places.
-    if problem.known.scale is not None and "px_per_m" in problem.names:
+    if problem.told_scale is not None:
         middle = np.maximum(scale[:, scale.shape[1] // 2], 1e-9)
-        rows.append((np.log(middle / problem.known.scale.value) / log_sigma(problem.known.scale))[:, None])
+        rows.append((np.log(middle / problem.told_scale.value) / log_sigma(problem.told_scale))[:, None])
     return np.concatenate(rows, axis=1)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.optimize import least_squares
 
 from ..camera import FOCAL_LOG_SIGMA, FOCAL_OVER_LONG_SIDE
 from ..types import Bools, Bytes, Floats
@@ -60,13 +59,13 @@ class Lay:
 class Match:
     """How a frame lies on an earlier one.
 
-    ``lays`` has one for each law: similarity, turn, homography. ``share`` is that of the earlier frame's features which agree, ``moved_px``
-    their median displacement, ``stayed`` the share of the followed ones which stayed where the common motion would have moved them,
-    ``spread`` the share of the picture within the outermost of the agreeing ones that are seen to have left their places: on a plain wall a
-    feature is found again wherever it is looked for, and all that are clear may be on one object.
+    ``lays`` has one for each law: similarity, turn (of no worth where none was looked for), homography. ``share`` is that of the earlier
+    frame's features which agree, ``moved_px`` their median displacement, ``stayed`` the share of the followed ones which stayed where the
+    common motion would have moved them, ``spread`` the share of the picture within the outermost of the agreeing ones that are seen to have
+    left their places: on a plain wall a feature is found again wherever it is looked for, and all that are clear may be on one object.
     """
 
-    lays: tuple[Lay, Lay, Lay]
+    lays: tuple[Lay, ...]
     share: float
     moved_px: float
     stayed: float
@@ -75,7 +74,7 @@ class Match:
     @property
     def best(self) -> Lay:
         """By the law that this pair of frames prefers."""
-        return min(self.lays, key=lambda lay: lay.cost)
+        return _cheapest(self.lays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +90,11 @@ class Features:
         found: object = cv2.goodFeaturesToTrack(image, MOST_FEATURES, FEATURE_QUALITY, FEATURE_SPACING_PX)
         return cls(image, np.array([] if found is None else found, dtype=np.float64).reshape(-1, 2))
 
-    def match(self, image: Bytes, near: Floats) -> Match | None:
-        """How a later frame lies on this one, about as ``near`` (3, 3) says; None where they have too little in common."""
+    def match(self, image: Bytes, near: Floats, *, turning: bool = False) -> Match | None:
+        """How a later frame lies on this one, about as ``near`` (3, 3) says; None where they have too little in common.
+
+        ``turning``: a turn is tried too, which takes as long as all the rest.
+        """
         if len(self.points) < LEAST_FEATURES:
             return None
         guess = mapped(np.asarray(np.linalg.inv(near), dtype=np.float64), self.points)
@@ -108,8 +110,9 @@ class Features:
         good = np.zeros(len(own), bool) if agrees is None else np.asarray(agrees).ravel() > 0
         if good.sum() < max(LEAST_FEATURES, LEAST_SHARE * followed.sum()) or _blocks_of(its[good], image.shape) < LEAST_BLOCKS:
             return None
-        lays = _lays(its, own, good, near, image.shape)
-        best = min(lays, key=lambda lay: lay.cost).onto
+        turn = _turn(its, own, near, image.shape) if turning else None
+        lays = _lays(its, own, good, turn)
+        best = _cheapest(lays).onto
         stayed = (np.hypot(*(its - own).T) < STAYED_PX) & (np.hypot(*(mapped(best, its) - own).T) > MATCH_PX)
         moved = float(np.median(np.hypot(*(its[good] - own[good]).T)))
         spread = self._spread(image, own[good], its[good])
@@ -124,14 +127,16 @@ class Features:
         return cv2.contourArea(cv2.convexHull(own[left].astype(np.float32))) / image.size if left.any() else 0.0
 
 
-def _lays(points: Floats, targets: Floats, agree: Bools, near: Floats, shape: tuple[int, ...]) -> tuple[Lay, Lay, Lay]:
-    """Points (n, 2) laid on targets (n, 2), of which some ``agree`` (n,), about as ``near`` says, in pictures (h, w)."""
+def _cheapest(lays: tuple[Lay, ...]) -> Lay:
+    return min(lays, key=lambda lay: lay.cost)
+
+
+def _lays(points: Floats, targets: Floats, agree: Bools, turn: Floats | None) -> tuple[Lay, ...]:
+    """Points (n, 2) laid on targets (n, 2), of which some ``agree`` (n,), by every law, a ``turn`` (3, 3) that was found for them among them."""
     upper: object = cv2.estimateAffinePartial2D(points[agree], targets[agree], method=cv2.LMEDS)[0]
     similarity = None if upper is None else np.vstack([np.asarray(upper), [0.0, 0.0, 1.0]])
     homography: object = cv2.findHomography(points[agree], targets[agree], 0)[0]
-    turn = _turn(points, targets, near, shape)
-    first, second, third = (_judged(found, points, targets, numbers) for found, numbers in ((similarity, 4), (turn, 5), (homography, 8)))
-    return first, second, third
+    return tuple(_judged(found, points, targets, numbers) for found, numbers in ((similarity, 4), (turn, 5), (homography, 8)))
 
 
 def _judged(found: object, points: Floats, targets: Floats, numbers: int) -> Lay:
@@ -149,6 +154,8 @@ def _judged(found: object, points: Floats, targets: Floats, numbers: int) -> Lay
 
 def _turn(points: Floats, targets: Floats, near: Floats, shape: tuple[int, ...]) -> Floats | None:
     """(3, 3) of a camera that turns and zooms which lays most of the points (n, 2) on their targets (n, 2), from about ``near``."""
+    from scipy.optimize import least_squares
+
     centre = np.array([shape[1] - 1, shape[0] - 1]) / 2.0
     focal = FOCAL_OVER_LONG_SIDE * max(shape[:2])
 

@@ -147,17 +147,15 @@ def register_frames(reader: VideoReader, progress: Progress | None = None) -> Ca
     index: list[int] = []
     chains: tuple[_Chain, ...] = (_Chain(), _Chain(), _Chain())
     key: Features | None = None
-    onto, scale, itself = np.eye(3), 1.0, Lay(np.eye(3), 0.0, 0.0, 0.0)
+    onto, scale = np.eye(3), 1.0
     for count, frame in enumerate(reader.frames(), 1):
         scale = max(1.0, frame.luma.shape[1] / FOLLOWED_WIDTH)
         image = _shrunk(frame.luma, scale)
         index.append(frame.index)
         if key is None:
             key = Features.of(image)
-            for chain in chains:
-                chain.add(itself, itself)
         else:
-            match = key.match(image, onto)
+            match = key.match(image, onto, turning=True)
             if match is None:
                 return None
             for chain, lay in zip(chains, match.lays, strict=True):
@@ -178,24 +176,23 @@ def register_frames(reader: VideoReader, progress: Progress | None = None) -> Ca
 
 @dataclass(slots=True)
 class _Chain:
-    """Frames laid on the first one by one law, over key frames; ``cost`` is what the law costs so far."""
+    """Frames laid on the first one by one law, over key frames, of which ``key`` is the last; ``cost`` is what the law costs so far."""
 
-    maps: list[Floats] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
+    maps: list[Floats] = field(default_factory=lambda: [np.eye(3)])
+    errors: list[float] = field(default_factory=lambda: [0.0])
+    key: int = 0
     cost: float = 0.0
-    key_map: Floats = field(default_factory=lambda: np.eye(3))
-    key_error: float = 0.0
 
     def add(self, lay: Lay, best: Lay) -> None:
         """One frame more, laid on the key frame: where the law has lost it, by the ``best`` of them."""
         chosen = best if lay.misfit_px > LOST_MISFITS * best.misfit_px + LOST_PX else lay
-        self.maps.append(self.key_map @ chosen.onto)
-        self.errors.append(float(np.hypot(chosen.error_px, self.key_error)))
+        self.maps.append(self.maps[self.key] @ chosen.onto)
+        self.errors.append(float(np.hypot(chosen.error_px, self.errors[self.key])))
         self.cost += lay.cost
 
     def renew(self) -> None:
         """The last frame is the key frame from now on."""
-        self.key_map, self.key_error = self.maps[-1], self.errors[-1]
+        self.key = len(self.maps) - 1
 
 
 class SteadyReader:

@@ -75,17 +75,17 @@ def test_what_cannot_be_read_names_its_option() -> None:
 
 
 def test_a_picture_has_an_ordinary_camera_and_a_table_one_of_scale_one() -> None:
-    camera = choose_camera(Options(), (640, 480), table=False)
+    camera = choose_camera(Options(), (640, 480))
     assert (camera.kind, camera.source) == ("pinhole", "assumed")
-    assert choose_camera(Options(fov=60.0), (640, 480), table=False).source == "user"
-    table = choose_camera(Options(), None, table=True)
+    assert choose_camera(Options(fov=60.0), (640, 480)).source == "user"
+    table = choose_camera(Options(), None, units="rad")
     assert (table.kind, table.focal_px, table.source) == ("orthographic", 1.0, "user")
 
 
 def test_a_calibration_gives_the_lens_and_leaves_the_tilt_to_the_ordinary_prior(tmp_path: Path) -> None:
     path = tmp_path / "camera.json"
     path.write_text(json.dumps({"K": [[600, 0, 320], [0, 600, 240], [0, 0, 1]], "dist": [-0.1, 0, 0, 0, 0]}))
-    camera = choose_camera(Options(camera=str(path)), (640, 480), table=False)
+    camera = choose_camera(Options(camera=str(path)), (640, 480))
     assert camera.focal_px == pytest.approx(600.0)
     assert camera.distortion[0] == -0.1
     assert camera.source == "user"
