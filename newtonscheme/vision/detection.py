@@ -46,8 +46,8 @@ DISCS_IN_REGION = 3
 """Largest inscribed discs that are kept of a region which is not compact."""
 SPLIT_SHARE = 0.45
 """A part of one colour is where a channel departs by this share of its strongest departure (its 95 % quantile)."""
-SAME_CANDIDATE = 0.35
-"""Readings whose centres and radii agree within this share of the radius are one."""
+SAME_CANDIDATE = 0.2
+"""Readings whose centres and radii agree within this share of the radius are one; a disc and its lit side lie further apart than that."""
 CHROMA_WEIGHT = 2.0
 """Colour departures count twice: chroma planes carry about half the noise and half the swing of brightness."""
 

@@ -152,20 +152,27 @@ def completed_path(path: Path, evidence: Evidence) -> Path:
 
 
 def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
-    """Paths with those added that agree with them where both saw a disc, or go on where they end: two readings, or a gap."""
+    """Paths with those added that agree with them where both saw a disc, go on where they end, or fill a hole in them: two readings, or a gap."""
     out: list[Path] = []
     for path in paths:
-        own = _discs(path, evidence)
-        for n, other in enumerate(out):
-            its = _discs(other, evidence)
-            if _agree(own, its, evidence) or _continue(own, its, evidence) or _continue(its, own, evidence):
-                rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
-                ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
-                out[n] = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
-                break
-        else:
-            out.append(path)
+        # What was joined may now reach a path that neither part did.
+        while (n := next((n for n, other in enumerate(out) if _are_one(path, other, evidence)), None)) is not None:
+            path = _joined(path, out.pop(n), evidence)
+        out.append(path)
     return out
+
+
+def _are_one(path: Path, other: Path, evidence: Evidence) -> bool:
+    own, its = _discs(path, evidence), _discs(other, evidence)
+    return _agree(own, its, evidence) or _go_on(own, its, evidence) or _go_on(its, own, evidence)
+
+
+def _joined(path: Path, other: Path, evidence: Evidence) -> Path:
+    """Two paths as one, of which the other, the better one, counts where both saw a disc."""
+    own, its = _discs(path, evidence), _discs(other, evidence)
+    rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
+    ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
+    return replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
 
 
 def without_strays(path: Path, evidence: Evidence) -> Path:
@@ -237,9 +244,20 @@ def _agree(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool
     return bool(same >= JOIN_SHARE * len(common))
 
 
+def _go_on(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
+    """Whether the second path goes on where the first ends, or the first fills a hole in the second."""
+    if not own or not its:
+        return False
+    before, after = ({a: b for a, b in its.items() if a < min(own)}, {a: b for a, b in its.items() if a > max(own)})
+    if not before:
+        return _continue(own, its, evidence)
+    hole = len(before) + len(after) == len(its)
+    return hole and _continue(before, own, evidence) and _continue(own, after, evidence)
+
+
 def _continue(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
     """Whether the second path goes on where the first ends."""
-    if len(own) < JOIN_ENDS or len(its) < JOIN_ENDS or not 0 < min(its) - max(own) <= JOIN_GAP:
+    if min(len(own), len(its)) < JOIN_ENDS or not 0 < min(its) - max(own) <= JOIN_GAP:
         return False
     rows = [*sorted(own.items())[-JOIN_ENDS:], *sorted(its.items())[:JOIN_ENDS]]
     discs = [evidence.samples[key] for key in rows]
