@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,3 +33,21 @@ def test_a_shadow_on_a_coloured_wall_has_no_tint_of_its_own() -> None:
 
 def test_a_ball_as_dark_as_a_shadow_has_its_own_tint() -> None:
     assert np.abs(seen(np.array([100.0, 128.0, 128.0])).tint).max() > 8.0
+
+
+@pytest.mark.parametrize(("across", "below"), [(0.0, 0.0), (24.0, -30.0), (24.0, 18.0), (40.0, 18.0), (44.0, 18.0)])
+def test_a_bob_on_its_string_is_read_whole_wherever_its_background_changes_colour(across: float, below: float) -> None:
+    """A lit ball of 24 px before a wall and a dark blue patch, which begins ``below`` px under the ball's top and ends ``across`` px from its left side."""
+    v, u = np.mgrid[:200, :160].astype(float)
+    depth = 1 - ((u - 80) ** 2 + (v - 150) ** 2) / 24**2
+    lit = 60 + 110 * np.clip(0.3 * (80 - u) / 24 + 0.6 * (150 - v) / 24 + 0.7 * np.sqrt(np.maximum(depth, 0)), 0, 1)
+    ball, string, patch = depth > 0, (np.abs(u - 80) < 1.5) & (v < 150), (u < 56 + across) & (v > 126 + below)
+    still = np.where(patch[..., None], [85.0, 190.0, 110.0], [150.0, 112.0, 140.0])
+    shown = np.where(ball[..., None], np.dstack([lit, np.full_like(lit, 95.0), np.full_like(lit, 150.0)]), still)
+    shown[string & ~ball] = [60.0, 128.0, 128.0]
+    frame, behind = (np.round(x).astype(np.uint8) for x in (shown, still))
+    planes = [(np.ascontiguousarray(x[..., 0]), np.ascontiguousarray(x[::2, ::2, 1:])) for x in (frame, behind)]
+    luma, chroma = (cv2.blur(x, (3, 3)) for x in planes[1])
+    background = Background(np.asarray(luma), np.asarray(chroma), np.full(luma.shape, 8, np.uint8), np.full(chroma.shape, 6, np.uint8))
+    found = find_candidates(*planes[0], background, 1)
+    assert min(np.hypot(c.u - 80, c.v - 150) + abs(c.radius - 24) for c in found) < 4.0

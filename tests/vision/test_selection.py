@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
+import pytest
 
 from newtonscheme.vision.detection import Candidate
 from newtonscheme.vision.evidence import Evidence, Sample
@@ -76,3 +78,29 @@ def test_what_lies_aside_between_discs_is_another_object_and_what_lies_on_their_
         evidence.samples[k, 0] = replace(evidence.samples[k, 0], fitted=False)
     path = Path([(k, int(10 <= k <= 12)) for k in range(FRAMES)], 90.0, np.zeros(4))
     assert without_strays(path, evidence).rows == [(k, 0) for k in range(FRAMES) if not 10 <= k <= 12]
+
+
+def test_a_path_that_fills_the_hole_of_another_is_the_same_object() -> None:
+    evidence = seen([throw(), hand()])
+    for k in range(10, 20):
+        evidence.samples[k, 1] = replace(evidence.samples[k, 1], fitted=False)
+    holed = Path([(k, int(10 <= k < 20)) for k in range(FRAMES)], 90.0, np.zeros(4))
+    filler = Path([(k, 0) for k in range(10, 20)], 60.0, np.zeros(4))
+    for paths in ([holed, filler], [filler, holed]):
+        joined = joined_paths(paths, evidence)
+        assert [path.rows for path in joined] == [[(k, 0) for k in range(FRAMES)]]
+
+
+def test_what_moves_through_a_hole_elsewhere_is_another_object() -> None:
+    evidence = seen([throw(), hand()])
+    holed = Path([(k, 0) for k in range(FRAMES) if not 10 <= k < 20], 90.0, np.zeros(4))
+    other = Path([(k, 1) for k in range(10, 20)], 60.0, np.zeros(4))
+    assert len(joined_paths([holed, other], evidence)) == 2
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_pieces_of_one_path_are_joined_in_any_order(order: tuple[int, int, int]) -> None:
+    evidence = seen([throw(), hand()])
+    pieces = [Path([(k, 0) for k in range(10 * n, 10 * n + 10)], 60.0, np.zeros(4)) for n in range(3)]
+    joined = joined_paths([pieces[n] for n in order], evidence)
+    assert [path.rows for path in joined] == [[(k, 0) for k in range(FRAMES)]]
