@@ -37,7 +37,7 @@ def test_a_ball_as_dark_as_a_shadow_has_its_own_tint() -> None:
 
 @pytest.mark.parametrize(("across", "below"), [(0.0, 0.0), (24.0, -30.0), (24.0, 18.0), (40.0, 18.0), (44.0, 18.0)])
 def test_a_bob_on_its_string_is_read_whole_wherever_its_background_changes_colour(across: float, below: float) -> None:
-    """A lit ball of 24 px before a wall and a dark blue patch, which begins ``below`` px under the ball's top and ends ``across`` px from its left side."""
+    """A lit ball of 24 px before a wall and a dark blue patch, ``below`` px under its top and ``across`` px from its left."""
     v, u = np.mgrid[:200, :160].astype(float)
     depth = 1 - ((u - 80) ** 2 + (v - 150) ** 2) / 24**2
     lit = 60 + 110 * np.clip(0.3 * (80 - u) / 24 + 0.6 * (150 - v) / 24 + 0.7 * np.sqrt(np.maximum(depth, 0)), 0, 1)
