@@ -46,8 +46,9 @@ DISCS_IN_REGION = 3
 """Largest inscribed discs that are kept of a region which is not compact."""
 SPLIT_SHARE = 0.45
 """A part of one colour is where a channel departs by this share of its strongest departure (its 95 % quantile)."""
-SAME_CANDIDATE = 0.2
-"""Readings whose centres and radii agree within this share of the radius are one; a disc and its lit side lie further apart than that."""
+SAME_CANDIDATE, SAME_PX = 0.2, 3.0
+"""Readings whose centres and radii agree within this share of the radius, or within so many pixels, are one; a large disc and its lit side lie
+further apart than that."""
 CHROMA_WEIGHT = 2.0
 """Colour departures count twice: chroma planes carry about half the noise and half the swing of brightness."""
 
@@ -291,7 +292,7 @@ def _without_doubles(candidates: list[Candidate]) -> list[Candidate]:
     """Of readings that agree in place and size the first."""
     kept: list[Candidate] = []
     for c in candidates:
-        near = SAME_CANDIDATE * c.radius
+        near = max(SAME_CANDIDATE * c.radius, SAME_PX)
         if all(abs(c.u - k.u) > near or abs(c.v - k.v) > near or abs(c.radius - k.radius) > near for k in kept):
             kept.append(c)
     return kept
