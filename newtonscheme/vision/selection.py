@@ -153,26 +153,22 @@ def completed_path(path: Path, evidence: Evidence) -> Path:
 
 def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
     """Paths with those added that agree with them where both saw a disc, go on where they end, or fill a hole in them: two readings, or a gap."""
-    out: list[Path] = []
+    out: list[tuple[Path, dict[int, int]]] = []
     for path in paths:
+        own = _discs(path, evidence)
         # What was joined may now reach a path that neither part did.
-        while (n := next((n for n, other in enumerate(out) if _are_one(path, other, evidence)), None)) is not None:
-            path = _joined(path, out.pop(n), evidence)
-        out.append(path)
-    return out
+        while (n := next((n for n, (_, its) in enumerate(out) if _are_one(own, its, evidence)), None)) is not None:
+            other, its = out.pop(n)
+            rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
+            ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
+            path = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
+            own = _discs(path, evidence)
+        out.append((path, own))
+    return [path for path, _ in out]
 
 
-def _are_one(path: Path, other: Path, evidence: Evidence) -> bool:
-    own, its = _discs(path, evidence), _discs(other, evidence)
+def _are_one(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
     return _agree(own, its, evidence) or _go_on(own, its, evidence) or _go_on(its, own, evidence)
-
-
-def _joined(path: Path, other: Path, evidence: Evidence) -> Path:
-    """Two paths as one, of which the other, the better one, counts where both saw a disc."""
-    own, its = _discs(path, evidence), _discs(other, evidence)
-    rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
-    ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
-    return replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
 
 
 def without_strays(path: Path, evidence: Evidence) -> Path:
