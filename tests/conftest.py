@@ -20,11 +20,19 @@ Picture = NDArray[np.uint8]
 settings.register_profile("no_clock", deadline=None)
 settings.load_profile("no_clock")
 
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 # Fine enough for any time of a test, and a multiple of every common frame rate.
 TICKS = 90_000
 
 # Formats whose first plane is 8-bit luma above two chroma planes of half the size: grey pictures are written into it as they are.
 PLANAR_420 = frozenset({"yuv420p", "yuvj420p"})
+
+
+def pytest_configure() -> None:
+    """One thread for each of the processes that the tests run in, which inherit this: they share the cores."""
+    for name in THREAD_LIMITS:
+        os.environ.setdefault(name, "1")
 
 
 class WriteClip(Protocol):
