@@ -8,7 +8,7 @@ without the region, owns the edges along the region's outline (as in Cucchiara e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -76,14 +76,20 @@ class Background:
     chroma_threshold: Bytes | None
 
 
-def estimate_background(lumas: Sequence[Bytes], chromas: Sequence[Bytes] | None) -> Background:
-    """The background of frames (h, w) uint8 of one brightness and their chroma (h/2, w/2, 2), ghosts removed."""
+def estimate_background(lumas: Sequence[Bytes], chromas: Sequence[Bytes] | None, before: tuple[Bytes, Bytes | None] | None = None) -> Background:
+    """The background of frames (h, w) uint8 of one brightness and their chroma (h/2, w/2, 2), ghosts removed.
+
+    ``before`` is luma and chroma of the background of the same scene as it was found earlier, in this brightness.
+    """
     pick = spread_indices(len(lumas), SAMPLE_FRAMES)
     luma_stack = np.stack([smooth(lumas[k]) for k in pick])
     chroma_stack = None if chromas is None else np.stack([smooth(chromas[k]) for k in pick])
     luma = densest_value(luma_stack)
     chroma = None if chroma_stack is None else densest_value(chroma_stack)
     first = luma.copy()
+    if before is not None:
+        background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
+        _paint_over_arrivals(luma, chroma, *before, foreground(*before, background, smoothed=True) > 0)
     for _ in range(GHOST_ROUNDS):
         background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
         masks = [foreground(luma_stack[k], None if chroma_stack is None else chroma_stack[k], background, smoothed=True) for k in range(len(pick))]
@@ -198,6 +204,15 @@ def _threshold(stack: Bytes, background: Bytes, painted: Bools) -> Bytes:
     return np.clip(np.maximum(THRESHOLD_SIGMAS * sigma, THRESHOLD_FLOOR) + EDGE_JITTER_PX * slope, 0, 255).astype(np.uint8)
 
 
+def _paint_over_arrivals(luma: Bytes, chroma: Bytes | None, luma_before: Bytes, chroma_before: Bytes | None, differs: Bools) -> None:
+    """Replace, in place, background regions that show what has come to rest since the one before, by that one."""
+    rim, anywhere = _outline(_filled(differs)), np.ones(luma.shape, bool)
+    for region, box, half in _regions(differs):
+        still = (luma[box], None if chroma is None else chroma[half])
+        other = (luma_before[box], None if chroma_before is None else chroma_before[half])
+        _paint_region(still, other, region & differs[box], rim[box], anywhere[box])
+
+
 def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, masks: Bools) -> bool:
     """Replace, in place, background regions that turn out to be an object at rest; True if there was one.
 
@@ -217,44 +232,48 @@ def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chr
     passing = share >= max(PASSING_SHARE, 1.5 / len(masks))
     early, late = spread <= EARLY, spread >= 1 - EARLY
     for chosen, frames in ((persistent, spread >= 0), (passing & (when < EARLY), early), (passing & (when > 1 - EARLY), late)):
-        contours, _ = cv2.findContours(chosen.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        if len(contours) > MOST_REGIONS:
-            continue
-        for contour in contours:
-            x, y, w, h = cv2.boundingRect(contour)
-            if w * h < MIN_REGION:
-                continue
-            left, top = max(x - RIM, 0) & ~1, max(y - RIM, 0) & ~1
-            box = np.s_[top : min(y + h + RIM, luma.shape[0]), left : min(x + w + RIM, luma.shape[1])]
-            half = np.s_[top // 2 : (box[0].stop + 1) // 2, left // 2 : (box[1].stop + 1) // 2]
-            region = np.zeros(luma[box].shape, np.uint8)
-            cv2.drawContours(region, [np.asarray(contour) - np.array([[left, top]])], -1, 1, -1)
-            stacks = (luma_stack[frames, *box], None if chroma_stack is None else chroma_stack[frames, *half])
+        for region, box, half in _regions(chosen):
+            inside, own = region & chosen[box], masks[frames, *box]
             still = (luma[box], None if chroma is None else chroma[half])
-            painted |= _paint_region(still, stacks, masks[frames, *box], (region > 0) & chosen[box], rim[box], ~core[box])
+            tint = None
+            if chroma is not None and chroma_stack is not None:
+                small_masks, small = np.stack([_halved(mask, chroma[half]) for mask in own]), _halved(inside, chroma[half])
+                tint = np.dstack([_median_where(chroma_stack[frames, *half][..., c], small_masks, chroma[half][..., c], small) for c in (0, 1)])
+            other = (_median_where(luma_stack[frames, *box], own, luma[box], inside), tint)
+            painted |= _paint_region(still, other, inside, rim[box], ~core[box])
     return painted
 
 
-def _paint_region(
-    still: tuple[Bytes, Bytes | None], stacks: tuple[Bytes, Bytes | None], masks: Bools, inside: Bools, rim: Bools, sure: Bools
-) -> bool:
-    """Paint one region of luma and chroma in place, all of it or the part that is brighter or darker at other times, if it is a ghost.
+def _regions(chosen: Bools) -> Iterator[tuple[Bools, tuple[slice, slice], tuple[slice, slice]]]:
+    """Each connected region of a mask, filled, in a box around it, with the box's place in the picture and in the chroma planes."""
+    contours, _ = cv2.findContours(chosen.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if len(contours) > MOST_REGIONS:
+        return
+    for contour in contours:
+        x, y, w, h = cv2.boundingRect(contour)
+        if w * h < MIN_REGION:
+            continue
+        left, top = max(x - RIM, 0) & ~1, max(y - RIM, 0) & ~1
+        box = np.s_[top : min(y + h + RIM, chosen.shape[0]), left : min(x + w + RIM, chosen.shape[1])]
+        half = np.s_[top // 2 : (box[0].stop + 1) // 2, left // 2 : (box[1].stop + 1) // 2]
+        region = np.zeros(chosen[box].shape, np.uint8)
+        cv2.drawContours(region, [np.asarray(contour) - np.array([[left, top]])], -1, 1, -1)
+        yield region > 0, box, half
+
+
+def _paint_region(still: tuple[Bytes, Bytes | None], other: tuple[Bytes, Bytes | None], inside: Bools, rim: Bools, sure: Bools) -> bool:
+    """Paint one region of luma and chroma in place by what else is seen there, all of it or the part that is brighter or darker, if it is an object.
 
     The whole is judged by its border on what never changes (``rim``), a part by its border away from what an object never uncovered.
     """
-    luma, chroma = still
-    other = _median_where(stacks[0], masks, luma, inside)
-    other_tint = None
-    if chroma is not None and stacks[1] is not None:
-        small_masks, small = np.stack([_halved(mask, chroma) for mask in masks]), _halved(inside, chroma)
-        other_tint = np.dstack([_median_where(stacks[1][..., c], small_masks, chroma[..., c], small) for c in (0, 1)])
-    for part, border in ((inside, rim), (inside & (other > luma), sure), (inside & (other < luma), sure)):
+    (luma, chroma), (other_luma, other_tint) = still, other
+    for part, border in ((inside, rim), (inside & (other_luma > luma), sure), (inside & (other_luma < luma), sure)):
         outline = _outline(part.astype(np.uint8))
         if (outline & border).sum() >= MIN_RIM_SHARE * outline.sum():
             outline &= border
         if part.sum() < MIN_REGION:
             continue
-        painted = np.where(part, other, luma)
+        painted = np.where(part, other_luma, luma)
         painted_tint = chroma
         if chroma is not None and other_tint is not None:
             painted_tint = np.where(_halved(part, chroma)[..., None], other_tint, chroma)
