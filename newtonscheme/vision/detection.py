@@ -46,9 +46,9 @@ DISCS_IN_REGION = 3
 """Largest inscribed discs that are kept of a region which is not compact."""
 SPLIT_SHARE = 0.45
 """A part of one colour is where a channel departs by this share of its strongest departure (its 95 % quantile)."""
-SAME_SMALL, SAME_LARGE, SAME_PX = 0.35, 0.2, 3.0
-"""Readings whose centres and radii agree within the first share of the radius are one, but of large discs only within so many pixels or the
-second share: a large disc and its lit side lie further apart than that."""
+SAME_SMALL, SAME_LARGE, SAME_PIXELS = 0.35, 0.2, 3.0
+"""Readings whose centres and radii agree within the first share of the radius are one, but of large discs only within so many pixels of
+detection or the second share: a large disc and its lit side lie further apart than that."""
 CHROMA_WEIGHT = 2.0
 """Colour departures count twice: chroma planes carry about half the noise and half the swing of brightness."""
 
@@ -106,7 +106,7 @@ def find_candidates(
         if region is not None:
             found += _readings(region)
     found.sort(key=lambda c: -c.strength)
-    return _without_doubles(found)[:MAX_CANDIDATES]
+    return _without_doubles(found, stride)[:MAX_CANDIDATES]
 
 
 def _strongest(
@@ -288,11 +288,11 @@ def _parts_of_one_colour(region: _Region) -> list[Candidate]:
     return parts
 
 
-def _without_doubles(candidates: list[Candidate]) -> list[Candidate]:
+def _without_doubles(candidates: list[Candidate], stride: int) -> list[Candidate]:
     """Of readings that agree in place and size the first."""
     kept: list[Candidate] = []
     for c in candidates:
-        near = min(SAME_SMALL * c.radius, max(SAME_LARGE * c.radius, SAME_PX))
+        near = min(SAME_SMALL * c.radius, max(SAME_LARGE * c.radius, SAME_PIXELS * stride))
         if all(abs(c.u - k.u) > near or abs(c.v - k.v) > near or abs(c.radius - k.radius) > near for k in kept):
             kept.append(c)
     return kept

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from newtonscheme.types import Bytes
 from newtonscheme.vision.background import Background
 from newtonscheme.vision.detection import Candidate, find_candidates
 
@@ -35,13 +36,12 @@ def test_a_ball_as_dark_as_a_shadow_has_its_own_tint() -> None:
     assert np.abs(seen(np.array([100.0, 128.0, 128.0])).tint).max() > 8.0
 
 
-@pytest.mark.parametrize(("across", "below"), [(0.0, 0.0), (24.0, -30.0), (24.0, 18.0), (40.0, 18.0), (44.0, 18.0)])
-def test_a_bob_on_its_string_is_read_whole_wherever_its_background_changes_colour(across: float, below: float) -> None:
-    """A lit ball of 24 px before a wall and a dark blue patch, ``below`` px under its top and ``across`` px from its left."""
+def bob_before_patch(across: float, below: float, size: float = 24.0) -> tuple[Bytes, Bytes, Background]:
+    """A lit ball of ``size`` px before a wall and a dark blue patch, ``below`` px under its top and ``across`` px from its left."""
     v, u = np.mgrid[:200, :160].astype(float)
-    depth = 1 - ((u - 80) ** 2 + (v - 150) ** 2) / 24**2
-    lit = 60 + 110 * np.clip(0.3 * (80 - u) / 24 + 0.6 * (150 - v) / 24 + 0.7 * np.sqrt(np.maximum(depth, 0)), 0, 1)
-    ball, string, patch = depth > 0, (np.abs(u - 80) < 1.5) & (v < 150), (u < 56 + across) & (v > 126 + below)
+    depth = 1 - ((u - 80) ** 2 + (v - 150) ** 2) / size**2
+    lit = 60 + 110 * np.clip(0.3 * (80 - u) / size + 0.6 * (150 - v) / size + 0.7 * np.sqrt(np.maximum(depth, 0)), 0, 1)
+    ball, string, patch = depth > 0, (np.abs(u - 80) < 1.5) & (v < 150), (u < 80 - size + across) & (v > 150 - size + below)
     still = np.where(patch[..., None], [85.0, 190.0, 110.0], [150.0, 112.0, 140.0])
     shown = np.where(ball[..., None], np.dstack([lit, np.full_like(lit, 95.0), np.full_like(lit, 150.0)]), still)
     shown[string & ~ball] = [60.0, 128.0, 128.0]
@@ -49,5 +49,19 @@ def test_a_bob_on_its_string_is_read_whole_wherever_its_background_changes_colou
     planes = [(np.ascontiguousarray(x[..., 0]), np.ascontiguousarray(x[::2, ::2, 1:])) for x in (frame, behind)]
     luma, chroma = (cv2.blur(x, (3, 3)) for x in planes[1])
     background = Background(np.asarray(luma), np.asarray(chroma), np.full(luma.shape, 8, np.uint8), np.full(chroma.shape, 6, np.uint8))
-    found = find_candidates(*planes[0], background, 1)
+    return *planes[0], background
+
+
+@pytest.mark.parametrize(("across", "below"), [(0.0, 0.0), (24.0, -30.0), (24.0, 18.0), (40.0, 18.0), (44.0, 18.0)])
+def test_a_bob_on_its_string_is_read_whole_wherever_its_background_changes_colour(across: float, below: float) -> None:
+    luma, chroma, background = bob_before_patch(across, below)
+    found = find_candidates(luma, chroma, background, 1)
     assert min(np.hypot(c.u - 80, c.v - 150) + abs(c.radius - 24) for c in found) < 4.0
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_what_is_seen_of_a_thinned_picture_scales_with_its_stride(share: float) -> None:
+    luma, chroma, background = bob_before_patch(9 * share, 9 * share, size=9)
+    whole, thinned = (np.array([(c.u, c.v, c.radius) for c in find_candidates(luma, chroma, background, stride)]) for stride in (1, 3))
+    assert len(whole) > 1
+    assert thinned == pytest.approx(3 * whole + np.array([1.0, 1.0, 0.0]))
