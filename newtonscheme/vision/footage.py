@@ -7,7 +7,7 @@ resolution, place by place where it is asked for. Brightness is brought to that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -65,33 +65,6 @@ CHANGED_SHARE = 0.02
 """Share of a disc's area in which the background must change for the object to be worth another look."""
 MIN_STRETCH = 5
 """Frames before another cut is looked for: a background needs a few."""
-MOST_HANDED_ON = 8
-"""Whole frames that a stretch hands on for what is behind a thing that lingers in all of the next one's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A whole frame, and the same thinned: ``gain`` times ``thin``, which is in the stretch's brightness, plus ``offset`` is the whole one.
-
-    ``row`` is the frame's place in its stretch, -1 where that is one before.
-    """
-
-    row: int
-    luma: Bytes
-    chroma: Bytes | None
-    thin: Bytes
-    thin_chroma: Bytes | None
-    gain: float
-    offset: float
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a stretch hands on to the next of the same scene: its background at detection scale, luma and chroma, and some whole frames."""
-
-    luma: Bytes
-    chroma: Bytes | None
-    keys: tuple[Key, ...]
 
 
 @dataclass(slots=True)
@@ -112,10 +85,10 @@ def detection_stride(width_px: int, height_px: int) -> int:
 class Stretch:
     """Frames of one scene. Append until `full`, then `finish`, then read `luma`, `chroma`, `window` and `still`.
 
-    ``memory`` is what the stretch before hands on, if it shows the same scene.
+    ``before`` is the background of the stretch before, if that showed the same scene.
     """
 
-    def __init__(self, width_px: int, height_px: int, memory: Memory | None = None) -> None:
+    def __init__(self, width_px: int, height_px: int, before: Background | None = None) -> None:
         self.stride = detection_stride(width_px, height_px)
         self.index: list[int] = []
         self.t: list[float] = []
@@ -123,12 +96,11 @@ class Stretch:
         self.chroma: list[Bytes] = []
         self.brightness: list[tuple[float, float]] = []
         self.background: Background | None = None
+        self._before = before
         self._size = (height_px, width_px)
         self._ring: list[tuple[int, Bytes, Bytes | None]] = []
         self._tiles: dict[int, _Tiles] = {}
-        self._memory = memory
-        self._whole: list[tuple[int, Bytes, Bytes | None]] = []
-        self._keys: list[Key] = []
+        self._keys: list[tuple[int, Bytes, Bytes | None]] = []
         self._key_step = 1
         self._first_probe: Floats = np.zeros(0)
         self._weight = 0
@@ -180,25 +152,16 @@ class Stretch:
     def finish(self) -> Background:
         """Estimate the background; no more frames after this."""
         self._empty_ring()
-        memory = self._recalled()
-        self.background = estimate_background(self.luma, self.chroma or None, None if memory is None else (memory.luma, memory.chroma))
+        self.background = estimate_background(self.luma, self.chroma or None, self._recalled())
         if self.stride == 1:
             pick = spread_indices(len(self), STILL_FRAMES)
-            self._whole = [(k, self.luma[k], self.chroma[k] if self.chroma else None) for k in pick]
-        self._keys = [*(() if memory is None else memory.keys), *(self._key(*whole) for whole in self._whole)]
+            self._keys = [(k, self.luma[k], self.chroma[k] if self.chroma else None) for k in pick]
         height, width = self._size
         planes = 3 if self.chroma else 1
         self._still = [np.zeros(self._size if p == 0 else ((height + 1) // 2, (width + 1) // 2), np.float32) for p in range(planes)]
         self._known = np.zeros((-(-height // TILE), -(-width // TILE)), bool)
-        self._key_masks = [self._covered(key, self.background) for key in self._keys]
+        self._key_masks = [self._covered(k, self.background) for k, _, _ in self._keys]
         return self.background
-
-    def handed_on(self) -> Memory | None:
-        """What this finished stretch knows of the scene, and what it was told; None before it is finished."""
-        if self.background is None:
-            return None
-        keys = (self._keys[n] for n in spread_indices(len(self._keys), min(MOST_HANDED_ON, len(self._keys) // 2)))
-        return Memory(self.background.luma, self.background.chroma, tuple(replace(key, row=-1) for key in keys))
 
     def window(self, k: int, left: int, top: int, size: int, channel: int = 0, behind: Singles | None = None) -> Singles:
         """(size, size) pixels of frame ``k`` in the stretch's brightness, NaN outside the picture; ``channel`` 0 is luma, 1 and 2 chroma.
@@ -237,7 +200,7 @@ class Stretch:
         order of time, only those between the first and the last in which it is elsewhere show what is behind it.
         """
         s, (h, w) = self.stride, self._key_masks[0].shape
-        at = np.array([key.row for key in self._keys])
+        at = np.array([k for k, _, _ in self._keys])
         told = (at >= rows[0]) & (at <= rows[-1])
         u, v, radius = (np.interp(at, rows, x) for x in (centre_px[:, 0], centre_px[:, 1], radius_px))
         (left, right), (top, bottom) = (
@@ -265,10 +228,9 @@ class Stretch:
                 changed += int(np.count_nonzero(np.abs(self._still[0][tile] - before) > THRESHOLD_FLOOR))
         return changed > CHANGED_SHARE * np.pi * float(np.median(radius)) ** 2
 
-    @staticmethod
-    def _covered(key: Key, background: Background) -> Bools:
-        """Where a frame shows no background, with a rim for soft edges."""
-        mask = foreground(key.thin, key.thin_chroma, background)
+    def _covered(self, k: int, background: Background) -> Bools:
+        """Where frame ``k`` shows no background, with a rim for soft edges."""
+        mask = foreground(self.luma[k], self.chroma[k] if self.chroma else None, background)
         return np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > 0
 
     @property
@@ -297,30 +259,21 @@ class Stretch:
     def _keep_key(self, full: tuple[int, Bytes, Bytes | None]) -> None:
         """Whole frames from all over the stretch: when there are too many, every other one goes."""
         k, luma, _ = full
+        most = max(LEAST_KEYS, KEY_BUDGET // int(1.5 * luma.nbytes))
         if k % self._key_step == 0:
-            self._whole.append(full)
-        if len(self._whole) > max(LEAST_KEYS, KEY_BUDGET // int(1.5 * luma.nbytes)) - (0 if self._memory is None else len(self._memory.keys)):
-            self._whole = self._whole[::2]
+            self._keys.append(full)
+        if len(self._keys) > most:
+            self._keys = self._keys[::2]
             self._key_step *= 2
 
-    def _key(self, k: int, luma: Bytes, chroma: Bytes | None) -> Key:
-        # Thinned frames are corrected already, whole ones are not.
-        gain, offset = (1.0, 0.0) if self.stride == 1 else self.brightness[k]
-        return Key(k, luma, chroma, self.luma[k], self.chroma[k] if self.chroma else None, gain, offset)
-
-    def _recalled(self) -> Memory | None:
-        """What the stretch before has told, in the brightness of this one's first frame; None where that does not explain it."""
-        if self._memory is None:
+    def _recalled(self) -> tuple[Bytes, Bytes | None] | None:
+        """The background of the stretch before in the brightness of this one's first frame; None where that does not explain it."""
+        if self._before is None:
             return None
-        gain, offset, unexplained = match_brightness(self._probe(self._memory.luma), self._first_probe)
+        gain, offset, unexplained = match_brightness(self._probe(self._before.luma), self._first_probe)
         if not GAIN_RANGE[0] < gain < GAIN_RANGE[1] or unexplained > CUT_UNEXPLAINED:
             return None
-
-        def matched(luma: Bytes) -> Bytes:
-            return np.asarray(cv2.convertScaleAbs(luma, alpha=1 / gain, beta=-offset / gain), dtype=np.uint8)
-
-        keys = (replace(k, thin=matched(k.thin), gain=k.gain * gain, offset=k.gain * offset + k.offset) for k in self._memory.keys)
-        return Memory(matched(self._memory.luma), self._memory.chroma, tuple(keys))
+        return np.asarray(cv2.convertScaleAbs(self._before.luma, alpha=1 / gain, beta=-offset / gain), dtype=np.uint8), self._before.chroma
 
     @staticmethod
     def _ring_length(full: tuple[int, Bytes, Bytes | None]) -> int:
@@ -350,24 +303,27 @@ class Stretch:
         self._ring = []
 
     def _learn(self, row: int, column: int) -> None:
-        """The still background in one tile: the mean over whole frames where nothing is in front of it, their median where something always is."""
+        """The still background in one tile: the mean over whole frames where nothing is in front of it, else see `_mean_where`."""
         s = self.stride
         y0, x0 = row * TILE, column * TILE
         y1, x1 = min(y0 + TILE, self._size[0]), min(x0 + TILE, self._size[1])
         h, w = self._key_masks[0].shape
         rows, columns = np.minimum(np.arange(y0, y1) // s, h - 1), np.minimum(np.arange(x0, x1) // s, w - 1)
         free = np.stack([~mask[rows[:, None], columns[None]] for mask in self._key_masks])
-        told = np.array([key.row < 0 for key in self._keys])
-        free[told] &= ~free[~told].any(axis=0)
-        stack = np.stack([(key.luma[y0:y1, x0:x1] - np.float32(key.offset)) / np.float32(key.gain) for key in self._keys])
-        self._still[0][y0:y1, x0:x1] = _mean_where(stack, free)
+        stack = np.stack([(luma[y0:y1, x0:x1] - np.float32(o)) / np.float32(g) for (k, luma, _) in self._keys for g, o in [self._own_brightness(k)]])
+        told = self.background if self._before is not None else None
+        self._still[0][y0:y1, x0:x1] = _mean_where(stack, free, None if told is None else told.luma[rows[:, None], columns[None]])
         if len(self._still) > 1:
             free = free[:, ::2, ::2]
             for c in (0, 1):
-                tints = (key.chroma for key in self._keys if key.chroma is not None)
-                half = [tint[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2, c].astype(np.float32) for tint in tints]
-                self._still[1 + c][y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] = _mean_where(np.stack(half), free)
+                half = [tint[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2, c].astype(np.float32) for _, _, tint in self._keys if tint is not None]
+                tint = None if told is None or told.chroma is None else told.chroma[rows[::2, None] // 2, columns[None, ::2] // 2, c]
+                self._still[1 + c][y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] = _mean_where(np.stack(half), free, tint)
         self._known[row, column] = True
+
+    def _own_brightness(self, k: int) -> tuple[float, float]:
+        """Thinned frames are corrected already, whole ones are not."""
+        return (1.0, 0.0) if self.stride == 1 else self.brightness[k]
 
 
 def _changed(frames: list[Bytes], grid: tuple[int, int]) -> Bools:
@@ -400,7 +356,8 @@ def _cut(image: Bytes | Singles, left: int, top: int, size: int, half: bool) -> 
     return out
 
 
-def _mean_where(stack: Singles, free: Bools) -> Singles:
+def _mean_where(stack: Singles, free: Bools, told: Bytes | None) -> Singles:
+    """The mean of frames (n, h, w) where they are free; where none is, what is told of the background there, else their median."""
     count = free.sum(axis=0)
     mean = (stack * free).sum(axis=0) / np.maximum(count, 1)
-    return np.where(count > 0, mean, np.median(stack, axis=0)).astype(np.float32)
+    return np.where(count > 0, mean, np.median(stack, axis=0) if told is None else told).astype(np.float32)

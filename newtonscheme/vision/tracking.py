@@ -95,7 +95,7 @@ def track_objects(
             anew.append(frame.t)
         if changed or stretch.full:
             steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, strict)
-            stretch, boxes = Stretch(reader.width_px, reader.height_px, None if changed else stretch.handed_on()), {}
+            stretch, boxes = Stretch(reader.width_px, reader.height_px, None if changed else stretch.background), {}
         stretch.append(frame)
         if find_boxes is not None:
             boxes[frame.index] = _grown(find_boxes(frame))
