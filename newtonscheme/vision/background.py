@@ -3,7 +3,8 @@
 Each pixel's background is the centre of the densest part of its values over frames from all over the stretch (half-sample mode,
 Robertson & Cryer 1974), so that it needs to be uncovered in a good third of them only. Where an object rested for longer than that, the
 background shows the object and its old place appears as a ghost; the ghost is found by asking which of the two pictures, with or
-without the region, owns the edges along the region's outline (as in Cucchiara et al. 2003, PAMI 25:1337), and is painted over.
+without the region, owns the edges along the region's outline (as in Cucchiara et al. 2003, PAMI 25:1337), and is painted over. The same question is
+asked of where the background differs from an earlier one of the same scene.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 One pass over the video feeds it. Frames wait a moment in full in a short ring; when they leave it, the tiles in which anything changed
 while they were there are kept and the rest is dropped. A few whole frames from all over the stretch give the still background at full
-resolution, place by place where it is asked for. Brightness is brought to that of the stretch's first frame.
+resolution, place by place where it is asked for. Brightness is brought to that of the stretch's first frame. The background of the stretch before
+tells what is behind a thing that lingers in all of this one.
 """
 
 from __future__ import annotations
