@@ -14,13 +14,13 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from newtonscheme.benchmark.run import THREAD_LIMITS
+
 Picture = NDArray[np.uint8]
 
 # A busy machine is no failure: no test asserts a wall-clock time.
 settings.register_profile("no_clock", deadline=None)
 settings.load_profile("no_clock")
-
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # Fine enough for any time of a test, and a multiple of every common frame rate.
 TICKS = 90_000

@@ -88,15 +88,15 @@ def estimate_background(lumas: Sequence[Bytes], chromas: Sequence[Bytes] | None,
     luma = densest_value(luma_stack)
     chroma = None if chroma_stack is None else densest_value(chroma_stack)
     first = luma.copy()
-    if before is not None:
+    background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
+    if before is not None and _paint_over_arrivals(luma, chroma, *before, foreground(*before, background, smoothed=True) > 0):
         background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
-        _paint_over_arrivals(luma, chroma, *before, foreground(*before, background, smoothed=True) > 0)
     for _ in range(GHOST_ROUNDS):
-        background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
         masks = [foreground(luma_stack[k], None if chroma_stack is None else chroma_stack[k], background, smoothed=True) for k in range(len(pick))]
         if not _paint_over_ghosts(luma, chroma, luma_stack, chroma_stack, np.stack(masks) > 0):
             break
-    return _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
+        background = _with_thresholds(luma, chroma, luma_stack, chroma_stack, luma != first)
+    return background
 
 
 def foreground(luma: Bytes, chroma: Bytes | None, background: Background, *, smoothed: bool = False) -> Bytes:
@@ -205,13 +205,14 @@ def _threshold(stack: Bytes, background: Bytes, painted: Bools) -> Bytes:
     return np.clip(np.maximum(THRESHOLD_SIGMAS * sigma, THRESHOLD_FLOOR) + EDGE_JITTER_PX * slope, 0, 255).astype(np.uint8)
 
 
-def _paint_over_arrivals(luma: Bytes, chroma: Bytes | None, luma_before: Bytes, chroma_before: Bytes | None, differs: Bools) -> None:
-    """Replace, in place, background regions that show what has come to rest since the one before, by that one."""
-    rim, anywhere = _outline(_filled(differs)), np.ones(luma.shape, bool)
+def _paint_over_arrivals(luma: Bytes, chroma: Bytes | None, luma_before: Bytes, chroma_before: Bytes | None, differs: Bools) -> bool:
+    """Replace, in place, background regions that show what has come to rest since the one before, by that one; True if there was one."""
+    rim, painted = _outline(_filled(differs)), False
     for region, box, half in _regions(differs):
         still = (luma[box], None if chroma is None else chroma[half])
         other = (luma_before[box], None if chroma_before is None else chroma_before[half])
-        _paint_region(still, other, region & differs[box], rim[box], anywhere[box])
+        painted |= _paint_region(still, other, region & differs[box], rim[box], np.ones_like(region))
+    return painted
 
 
 def _paint_over_ghosts(luma: Bytes, chroma: Bytes | None, luma_stack: Bytes, chroma_stack: Bytes | None, masks: Bools) -> bool:

@@ -318,8 +318,8 @@ class Stretch:
             free = free[:, ::2, ::2]
             for c in (0, 1):
                 half = [tint[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2, c].astype(np.float32) for _, _, tint in self._keys if tint is not None]
-                tint = None if told is None or told.chroma is None else told.chroma[rows[::2, None] // 2, columns[None, ::2] // 2, c]
-                self._still[1 + c][y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] = _mean_where(np.stack(half), free, tint)
+                own = None if told is None or told.chroma is None else told.chroma[rows[::2, None] // 2, columns[None, ::2] // 2, c]
+                self._still[1 + c][y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] = _mean_where(np.stack(half), free, own)
         self._known[row, column] = True
 
     def _own_brightness(self, k: int) -> tuple[float, float]:
