@@ -62,6 +62,11 @@ class Evidence:
         """Whether a disc was believed there."""
         return key in self.samples and self.samples[key].fitted
 
+    def discs(self, row: int) -> dict[Key, Sample]:
+        """The discs that were believed in a frame, of every path."""
+        keys = ((row, column) for column in range(len(self.candidates[row])))
+        return {key: self.samples[key] for key in keys if self.fitted(key)}
+
     def sample(self, key: Key) -> Sample:
         """The fitted sample, or the candidate's own centre with a wide sigma."""
         if key in self.samples:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Path
 from .measurement import TIGHT, measure_samples, share_of_discs
-from .ranking import parabola_at
+from .ranking import parabola_at, radius_course
 
 LEAST_KNOWN = 5
 """Fitted samples that a path needs before frames without a candidate are searched."""
@@ -23,13 +23,16 @@ NEIGHBOURS = 6
 """Samples that say where a missing one should be."""
 END_FRAMES = 3
 """Frames before the first and after the last sample that are tried."""
-NEAR_RADII, SURE_FACTOR, SURE_EXPLAINED = 0.4, 1.3, 0.8
-"""A found sample lies within this many radii of the guess, agrees in radius within this factor and explains this much of the picture."""
+NEAR_RADII, NEAR_STEPS, SURE_FACTOR, SURE_EXPLAINED = 0.1, 0.3, 1.3, 0.8
+"""A found sample lies within so many radii and steps from frame to frame of the guess, agrees in radius within this factor and explains this
+much of the picture: a ball at rest that the background holds as well is seen here and there."""
 MOST_UNCOVERINGS = 4
 """Times that a path's discs are fitted again before a background that they have uncovered."""
 ALIKE_LOG_RADIUS, SLOW_RADII = 0.06, 4.0
 """Discs whose radius is within this of the usual one are where the object is; that of one that gets no further than so many radii is the lower
 quartile, for its distance hardly changes."""
+LEAST_NEW, SAME_SIZE = 4, 2.0
+"""A path whose candidates lie on known discs, and are no larger than so many times these, in all but fewer frames than this tells nothing new."""
 GLANCED_SAMPLES, GLANCED_SHARE = 4, 0.75
 """Samples that a path is judged by at a glance, and the share of them that must be discs."""
 PATCHES = 6
@@ -40,10 +43,28 @@ STREAK_BLUR = 0.2
 """Edge width that a pixel of streak counts as when the sharpest samples are chosen."""
 
 
-def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int, *, uncovering: bool = True) -> None:
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """Where a disc of some radius must be in a frame's row, give or take ``slack``, pixels; ``candidate`` is where its fit begins."""
+
+    row: int
+    radius: float
+    slack: float
+    candidate: Candidate
+
+    def is_met_by(self, disc: Sample) -> bool:
+        """Whether a sample that no candidate spoke for is where its neighbours put it, and as large."""
+        near = np.hypot(disc.centre[0] - self.candidate.u, disc.centre[1] - self.candidate.v) < self.slack
+        return bool(disc.fitted and near and disc.explained > SURE_EXPLAINED and 1 / SURE_FACTOR < disc.radius / self.radius < SURE_FACTOR)
+
+
+def sample_path(
+    stretch: Stretch, path: Path, evidence: Evidence, first: int, *, counts: Callable[[int, float, float], bool], uncovering: bool = True
+) -> None:  # fmt: skip
     """Fit discs to a path's candidates in this stretch (whose first frame is row ``first``) and around them; results go into ``evidence``.
 
-    ``uncovering``: where the background turns out to hold the object's own picture, it is learned anew and the discs are fitted again.
+    ``counts`` says of a frame's row and a place (u, v) whether what is there may be looked for without a candidate. ``uncovering``: where the
+    background turns out to hold the object's own picture, it is learned anew and the discs are fitted again.
     """
     _fit(stretch, path.rows, evidence, first)
     for _ in range(MOST_UNCOVERINGS if uncovering else 0):
@@ -51,15 +72,74 @@ def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int, *,
         if anew is None:
             break
         _fit(stretch, path.rows, evidence, first, anew)
-    guesses = _guesses(path, evidence, range(first, first + len(stretch)))
-    if not guesses:
+    _follow(stretch, path, evidence, first, counts)
+
+
+def is_known(path: Path, evidence: Evidence) -> bool:
+    """Whether discs that were fitted for other paths already say where a path's object is in all but a few of its frames."""
+
+    def known(key: Key) -> bool:
+        c = evidence.candidate(key)
+        return any(np.hypot(*(s.centre - (c.u, c.v))) < c.radius and c.radius < SAME_SIZE * s.radius for s in evidence.discs(key[0]).values())
+
+    return sum(not known(key) for key in path.rows) < LEAST_NEW
+
+
+def _follow(stretch: Stretch, path: Path, evidence: Evidence, first: int, counts: Callable[[int, float, float], bool]) -> None:
+    """Look for a path's object where its discs lead, on from every one that is found: an object once known needs no candidate to be seen."""
+    known = _of_one_size([key for key in path.rows if evidence.fitted(key)], evidence)
+    if len(known) < LEAST_KNOWN:
         return
-    keys = []
-    for row, candidate in guesses:
-        evidence.candidates[row].append(candidate)
-        keys.append((row, len(evidence.candidates[row]) - 1))
-    _fit(stretch, keys, evidence, first)
-    evidence.added.setdefault(path.rows[0], []).extend(key for key in keys if _as_expected(evidence, key))
+    left = set(range(first, first + len(stretch)))
+    before, after = END_FRAMES, END_FRAMES
+    while guesses := _guesses(known, evidence, left, before, after):
+        found = {key[0]: key for key in _look(stretch, [g for g in guesses if counts(g.row, g.candidate.u, g.candidate.v)], evidence, first)}
+        start, stop, rows = known[0][0], known[-1][0], [guess.row for guess in guesses]
+        inside = [row for row in rows if start < row < stop]
+        left.difference_update(inside)
+        before, earlier = _reached(before, [row for row in reversed(rows) if row < start], found)
+        after, later = _reached(after, [row for row in rows if row > stop], found)
+        believed = [found[row] for row in (*inside, *earlier, *later) if row in found]
+        evidence.added.setdefault(path.rows[0], []).extend(believed)
+        known = sorted([*known, *believed])
+
+
+def _reached(reach: int, rows: list[int], found: Container[int]) -> tuple[int, list[int]]:
+    """How far to look next beyond an end, and which of the rows looked at beyond it, the nearest first, are believed to show the object.
+
+    Twice as far while it is found in all, and no further where it is not in the next. Far ahead a guess is worth what those before it are.
+    """
+    seen = [row in found for row in rows]
+    if all(seen):
+        return (2 * reach if len(rows) == reach else reach), rows
+    if reach > END_FRAMES:
+        return END_FRAMES, rows[: seen.index(False)]
+    return (1 if any(seen) or reach > 1 else 0), rows
+
+
+def _of_one_size(keys: list[Key], evidence: Evidence) -> list[Key]:
+    """Those discs of a path that are as large as the others let expect: where it ran on along a string or an arm its discs are of these."""
+    if len(keys) < LEAST_KNOWN:
+        return []
+    radius = np.array([evidence.samples[key].radius for key in keys])
+    t = np.array([evidence.samples[key].t for key in keys])
+    off = min((np.abs(np.log(radius / course)) for course in (np.median(radius), radius_course(t, radius))), key=np.median)
+    return [key for key, much in zip(keys, off, strict=True) if much < np.log(SURE_FACTOR)]
+
+
+def _look(stretch: Stretch, guesses: list[_Guess], evidence: Evidence, first: int) -> list[Key]:
+    """The discs where they were guessed to be, those of other paths among them."""
+    found, keys = [], {}
+    for guess in guesses:
+        seen = next((key for key, disc in evidence.discs(guess.row).items() if guess.is_met_by(disc)), None)
+        if seen is not None:
+            found.append(seen)
+        else:
+            evidence.candidates[guess.row].append(guess.candidate)
+            keys[guess.row, len(evidence.candidates[guess.row]) - 1] = guess
+    if keys:
+        _fit(stretch, list(keys), evidence, first)
+    return found + [key for key, guess in keys.items() if guess.is_met_by(evidence.samples[key])]
 
 
 def _uncovered(stretch: Stretch, path: Path, evidence: Evidence, first: int) -> list[Candidate] | None:
@@ -131,29 +211,21 @@ def _patch(stretch: Stretch, k: int, centre: Floats, radius: float) -> Patch:
     return Patch(np.stack(planes, axis=-1), (float(centre[0] - left) / thin, float(centre[1] - top) / thin), radius / thin)
 
 
-def _guesses(path: Path, evidence: Evidence, rows: range) -> list[tuple[int, Candidate]]:
-    """Frames without a disc between a path's samples, or just before and after them, and where a parabola through its neighbours puts it."""
-    fitted = [key for key in path.rows if evidence.fitted(key)]
-    if len(fitted) < LEAST_KNOWN:
-        return []
+def _guesses(fitted: list[Key], evidence: Evidence, left: set[int], before: int, after: int) -> list[_Guess]:
+    """Of the rows ``left`` those between discs, and so many before and after them, with where a parabola through its neighbours puts the disc."""
     at = np.array([a for a, _ in fitted])
     centre = np.array([evidence.samples[key].centre for key in fitted])
     radius = np.array([evidence.samples[key].radius for key in fitted])
     out = []
-    for row in range(max(rows.start, int(at[0]) - END_FRAMES), min(rows.stop, int(at[-1]) + END_FRAMES + 1)):
+    for row in sorted(left.intersection(range(int(at[0]) - before, int(at[-1]) + after + 1)).difference(at.tolist())):
         near = _nearest(at, row)
-        if at[near[0]] == row or np.abs(at[near] - row).max() > 2 * NEIGHBOURS:
+        if np.abs(at[near] - row).max() > NEIGHBOURS + max(NEIGHBOURS, before, after):
             continue
         u, v = parabola_at(at[near], centre[near], row)
         like = evidence.candidate(fitted[int(near[0])])
-        placed = _placed(like, u, v, float(np.median(radius[near])), evidence.stride)
-        out.append((row, replace(placed, region=NO_REGION)))
+        size = float(np.median(radius[near]))
+        around = np.sort(near)
+        step = float(np.median(np.hypot(*np.diff(centre[around], axis=0).T) / np.diff(at[around])))
+        slack = NEAR_RADII * size + NEAR_STEPS * step + 0.5 * evidence.stride
+        out.append(_Guess(row, size, slack, replace(_placed(like, u, v, size, evidence.stride), region=NO_REGION)))
     return out
-
-
-def _as_expected(evidence: Evidence, key: Key) -> bool:
-    """Whether a sample that no candidate spoke for is where its neighbours put it, and as large."""
-    sample, guess = evidence.samples[key], evidence.candidate(key)
-    size = guess.radius / np.sqrt(guess.elongation) - TIGHT * evidence.stride
-    near = np.hypot(sample.centre[0] - guess.u, sample.centre[1] - guess.v) < NEAR_RADII * size + 0.5 * evidence.stride
-    return bool(sample.fitted and near and sample.explained > SURE_EXPLAINED and 1 / SURE_FACTOR < sample.radius / size < SURE_FACTOR)

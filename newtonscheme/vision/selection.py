@@ -142,24 +142,26 @@ def distinct_paths(paths: Iterable[Path], evidence: Evidence, most: int) -> list
 
 
 def completed_path(path: Path, evidence: Evidence) -> Path:
-    """The path with the samples that were found around its own, also in place of candidates in the same frames that no disc was found in."""
+    """The path with the samples that its discs led to, in place of its own in the same frames."""
     rows = dict(path.rows)
     for key in path.rows:
-        for row, column in evidence.added.get(key, ()):
-            if row not in rows or not evidence.fitted((row, rows[row])):
-                rows[row] = column
+        rows.update(evidence.added.get(key, ()))
     return replace(path, rows=sorted(rows.items()))
 
 
 def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
-    """Paths with those added that agree with them where both saw a disc, go on where they end, or fill a hole in them: two readings, or a gap."""
+    """Paths with those added that agree with them where both saw a disc, go on where they end, or fill a hole in them: two readings, or a gap.
+
+    Where both saw another disc the path with more of them is believed.
+    """
     out: list[tuple[Path, dict[int, int]]] = []
     for path in paths:
         own = _discs(path, evidence)
         # What was joined may now reach a path that neither part did.
         while (n := next((n for n, (_, its) in enumerate(out) if _are_one(own, its, evidence)), None)) is not None:
             other, its = out.pop(n)
-            rows = sorted((own | {a: b for a, b in other.rows if a in its or a not in own}).items())
+            (less, fewer), (more, most) = sorted(((path, own), (other, its)), key=lambda pair: len(pair[1]))
+            rows = sorted((dict(less.rows) | dict(more.rows) | fewer | most).items())
             ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
             path = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
             own = _discs(path, evidence)

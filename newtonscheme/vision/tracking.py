@@ -19,7 +19,7 @@ from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
-from .sampling import sample_path, shows_discs
+from .sampling import is_known, sample_path, shows_discs
 from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, share_of_regions, smoothest_runs, without_strays
 from .steadiness import camera_moves
 
@@ -145,6 +145,13 @@ def _digest(
         evidence.candidates.append(found)
         evidence.index.append(stretch.index[k])
         evidence.t.append(stretch.t[k])
+
+    def counts(row: int, u: float, v: float) -> bool:
+        box = boxes.get(evidence.index[row])
+        return (roi is None or _is_in((roi[0], roi[1], roi[0] + roi[2], roi[1] + roi[3]), u, v)) and (
+            box is None or any(_is_in(corners, u, v) for corners in box.tolist())
+        )
+
     turning, without = (_runs_of(linker, evidence, first) for linker in linkers)
     runs = turning + [(UNTURNED_WORTH * score, run) for score, run in without]
     best = max((score for score, _ in runs), default=0.0)
@@ -152,10 +159,17 @@ def _digest(
     distinct = distinct_paths(likely, evidence, GLANCED_PATHS)
     close = [run for run in distinct[REFINED_PATHS:] if score_of(run, evidence, measured=False) > GLANCED_OF_BEST * best]
     for run in (*distinct[:REFINED_PATHS], *(run for run in close if shows_discs(stretch, run, evidence, first))):
-        sample_path(stretch, run, evidence, first, uncovering=run is distinct[0] or not _is_piece(run, evidence))
+        if is_known(run, evidence):
+            continue
+        sample_path(stretch, run, evidence, first, counts=counts, uncovering=run is distinct[0] or not _is_piece(run, evidence))
         if any(run is other for _, other in without):
             unturned.append(run)
     return steady
+
+
+def _is_in(corners: Sequence[float], u: float, v: float) -> bool:
+    left, top, right, bottom = corners
+    return left <= u <= right and top <= v <= bottom
 
 
 def _runs_of(linker: Linker, evidence: Evidence, first: int) -> list[tuple[float, Path]]:
