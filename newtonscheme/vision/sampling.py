@@ -31,8 +31,8 @@ MOST_UNCOVERINGS = 4
 ALIKE_LOG_RADIUS, SLOW_RADII = 0.06, 4.0
 """Discs whose radius is within this of the usual one are where the object is; that of one that gets no further than so many radii is the lower
 quartile, for its distance hardly changes."""
-LEAST_NEW, SAME_SIZE = 4, 2.0
-"""A path whose candidates lie on known discs, and are no larger than so many times these, in all but fewer frames than this tells nothing new."""
+KNOWN_SHARE, KNOWN_SIZE = 0.9, 2.0
+"""A path whose candidates lie on known discs, and are no larger than so many times these, in this share of its frames tells nothing new."""
 GLANCED_SAMPLES, GLANCED_SHARE = 4, 0.75
 """Samples that a path is judged by at a glance, and the share of them that must be discs."""
 PATCHES = 6
@@ -76,13 +76,13 @@ def sample_path(
 
 
 def is_known(path: Path, evidence: Evidence) -> bool:
-    """Whether discs that were fitted for other paths already say where a path's object is in all but a few of its frames."""
+    """Whether discs that were fitted for other paths already say where a path's object is."""
 
     def known(key: Key) -> bool:
         c = evidence.candidate(key)
-        return any(np.hypot(*(s.centre - (c.u, c.v))) < c.radius and c.radius < SAME_SIZE * s.radius for s in evidence.discs(key[0]).values())
+        return any(np.hypot(*(s.centre - (c.u, c.v))) < c.radius and c.radius < KNOWN_SIZE * s.radius for s in evidence.discs(key[0]).values())
 
-    return sum(not known(key) for key in path.rows) < LEAST_NEW
+    return sum(known(key) for key in path.rows) >= KNOWN_SHARE * len(path.rows)
 
 
 def _follow(stretch: Stretch, path: Path, evidence: Evidence, first: int, counts: Callable[[int, float, float], bool]) -> None:
