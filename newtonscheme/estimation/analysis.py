@@ -267,7 +267,7 @@ def _judge(
     found = () if verdict == "stable" else reasons
     if part and shown is not None and shown < LEAST_PERIODS:
         verdict, reasons = "broken", (*found, f"{shown:.2f} of a period and then another motion: any arc that bends looks like that")
-    elif part and (shown is None or shown < ENOUGH_PERIODS) and leaves_smoothly(track, stretch, local_noise(track)):
+    elif part and (shown is None or shown < ENOUGH_PERIODS) and leaves_smoothly(track, stretch.first, stretch.last, local_noise(track)):
         verdict, reasons = "broken", (*found, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)

@@ -34,6 +34,9 @@ BODY_TOLERANCE, MOST_OF_EXTENT = 0.05, 0.02
 """And this share of the body's radius (patterned, shaded or turning bodies are placed no better), up to 2 % of the extent."""
 END_SHARE, MIN_OUTSIDE = 0.15, 3
 """An end is looked at over this share of the stretch on either side, with three samples outside at least."""
+PLAINER = 0.7
+"""Of a jump of the acceleration, where it fits best, and a steady change one tells plainly more if it leaves less than this share of what the
+other does: half of the squares."""
 STANDING_SIGMAS = 10.0
 """A stretch whose extent is under this many sigmas shows no motion."""
 HOPELESS_MISFIT = 12.0
@@ -340,28 +343,45 @@ def extent_px(track: Track) -> float:
     return float(np.hypot(*np.ptp(track.centre_px, axis=0)))
 
 
-def leaves_smoothly(track: Track, stretch: Stretch, floor: Floats) -> bool:
-    """Whether the path goes on past the stretch without a jump, at every end past which it goes on at all.
+def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
+    """Whether the path goes on past the rows [first, last) without a jump, at every end past which it goes on at all; floor (n,) is its noise.
 
     A flight ends in a contact, and a swing in a hit: the acceleration jumps. Where a quadratic through the last samples inside and the
-    first ones outside holds to the noise, the law did not end there: it never held, and the stretch is an arc of some other motion.
+    first ones outside holds to the noise, or a steady change of acceleration does and tells plainly more than a jump, the law did not end
+    there: it never held, and the stretch is an arc of some other motion. Where a jump tells plainly more, it did end.
     """
     t = track.t
-    reach = END_SHARE * float(t[stretch.last - 1] - t[stretch.first])
+    reach = END_SHARE * float(t[last - 1] - t[first])
     step = float(np.median(np.diff(t)))
     smooth = []
-    for edge, outer in ((stretch.first, stretch.first - 1), (stretch.last - 1, stretch.last)):
+    for edge, outer in ((first, first - 1), (last - 1, last)):
         if not 0 <= outer < len(track) or abs(t[outer] - t[edge]) > 3.5 * step:
             continue
-        near = np.abs(t - 0.5 * (t[edge] + t[outer])) <= max(reach, 3.6 * step)
-        outside = near & ((t < t[stretch.first]) | (t > t[stretch.last - 1]))
+        end = 0.5 * (t[edge] + t[outer])
+        near = np.abs(t - end) <= max(reach, 3.6 * step)
+        outside = near & ((t < t[first]) | (t > t[last - 1]))
         if np.sum(outside) < MIN_OUTSIDE or np.sum(near) < 2 * MIN_OUTSIDE:
             continue
-        basis = np.vander(t[near] - t[edge], 3)
-        left = track.centre_px[near] - basis @ np.linalg.lstsq(basis, track.centre_px[near], rcond=None)[0]
-        typical = float(np.sqrt(np.mean(left**2) * len(left) / (len(left) - 3)))
-        smooth.append(typical < NOISE_TOLERANCE * float(np.median(floor[near])))
+        x, path = (t[near] - end) / float(np.ptp(t[near])), track.centre_px[near]
+        allowed = NOISE_TOLERANCE * float(np.median(floor[near]))
+        quadratic, steady = _left(np.vander(x, 3), path), _left(np.vander(x, 4), path)
+        # A hand hardly pushes in its last frames: where exactly the law begins is known to a few samples only.
+        jump = min(_left(_bent_at(x, knot), path) for knot in 0.5 * (x[2:-3] + x[3:-2]))
+        jumps = jump < PLAINER * min(quadratic, steady)
+        smooth.append(not jumps and (quadratic < allowed or (steady < allowed and steady < PLAINER * jump)))
     return len(smooth) > 0 and all(smooth)
+
+
+def _bent_at(x: Floats, knot: float) -> Floats:
+    """(n, 4) basis of the courses whose second derivative jumps at a knot and is steady elsewhere."""
+    after = np.maximum(x - knot, 0.0)
+    return np.column_stack([np.ones_like(x), x, x**2, after**2])
+
+
+def _left(basis: Floats, path: Floats) -> float:
+    """Pixels that a path (n, 2) is typically off from the best course in a basis (n, k)."""
+    off = path - basis @ np.linalg.lstsq(basis, path, rcond=None)[0]
+    return float(np.sqrt(np.mean(off**2) * len(off) / (len(off) - basis.shape[1])))
 
 
 def local_noise(track: Track) -> Floats:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from truths import FREE_BODY, SIZE, Filmed, assumed_camera, bounce_path, film_path, film_pattern, held_between_throws, known, swing_path
 
 from newtonscheme.estimation.recognition import Recogniser, load_recogniser, propose
-from newtonscheme.estimation.segmentation import Stretch, Surroundings, describe_segments, find_stretches, local_noise, misfit_ratio
+from newtonscheme.estimation.segmentation import Stretch, Surroundings, describe_segments, find_stretches, leaves_smoothly, local_noise, misfit_ratio
 from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.synth.scene import TrackNoise
 from newtonscheme.types import Track
@@ -182,6 +183,38 @@ def test_a_track_of_nothing_has_no_stretch(recogniser: Recogniser) -> None:
     )  # fmt: skip
     assert stretches_of(track, recogniser) == ()
     assert stretches_of(track.select(slice(0, 3)), recogniser) == ()
+
+
+def thrown_after(push: float, t: np.ndarray) -> np.ndarray:
+    """A hand pushes upwards for 0.4 s, m/s^2, and lets go: metres."""
+    pushed, free = np.minimum(t, 0.4), np.maximum(t - 0.4, 0.0)
+    up = 0.5 * push * pushed**2 + push * 0.4 * free - 0.5 * 9.81 * free**2
+    return np.stack([1.0 * t, up, 0.0 * t], axis=-1)
+
+
+def wandering(rate: float, phase: float, t: np.ndarray) -> np.ndarray:
+    """A hand that never lets go: metres."""
+    return np.stack([0.4 * np.sin(0.7 * rate * t + phase), 0.3 * np.sin(rate * t + 2 * phase), 0.0 * t], axis=-1)
+
+
+@pytest.mark.parametrize("sigma_px", [0.05, 0.1])
+@pytest.mark.parametrize("push", [5.0, 12.0])
+def test_a_throw_does_not_go_on_smoothly_into_the_hand(push: float, sigma_px: float) -> None:
+    for seed in range(6):
+        track = film_path(partial(thrown_after, push), 1.1, seed=seed, noise=TrackNoise(sigma_px=sigma_px)).track
+        released = int(np.searchsorted(track.t, 0.4))
+        for off in (0, 2):
+            assert not leaves_smoothly(track, released + off, len(track), local_noise(track))
+
+
+@pytest.mark.parametrize("sigma_px", [0.05, 0.3])
+def test_an_arc_of_a_wandering_hand_goes_on_smoothly(sigma_px: float) -> None:
+    smooth = []
+    for seed in range(12):
+        path = partial(wandering, 4.0 + 0.5 * seed, float(seed))
+        track = film_path(path, 1.5, seed=seed, noise=TrackNoise(sigma_px=sigma_px)).track
+        smooth += [leaves_smoothly(track, first, first + 20, local_noise(track)) for first in range(10, 60, 7)]
+    assert np.mean(smooth) > 0.5
 
 
 def test_the_noise_that_neighbours_show_is_found_and_never_less_than_stated() -> None:
