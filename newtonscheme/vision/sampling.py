@@ -22,7 +22,7 @@ LEAST_KNOWN = 5
 NEIGHBOURS = 6
 """Samples that say where a missing one should be."""
 END_FRAMES = 3
-"""Frames before the first and after the last sample that are tried."""
+"""Frames before the first and after the last sample that are looked at first; one where nothing is found may be passed over."""
 NEAR_RADII, NEAR_STEPS, SURE_FACTOR, SURE_EXPLAINED = 0.1, 0.3, 1.3, 0.8
 """A found sample lies within so many radii and steps from frame to frame of the guess, agrees in radius within this factor and explains this
 much of the picture: a ball at rest that the background holds as well is seen here and there."""
