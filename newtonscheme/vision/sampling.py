@@ -23,9 +23,9 @@ NEIGHBOURS = 6
 """Samples that say where a missing one should be."""
 END_FRAMES = 3
 """Frames before the first and after the last sample that are looked at first; one where nothing is found may be passed over."""
-NEAR_RADII, NEAR_STEPS, SURE_FACTOR, SURE_EXPLAINED = 0.1, 0.3, 1.3, 0.8
-"""A found sample lies within so many radii and steps from frame to frame of the guess, agrees in radius within this factor and explains this
-much of the picture: a ball at rest that the background holds as well is seen here and there."""
+NEAR_RADII, NEAR_STEPS, FAR_RADII, SURE_FACTOR, SURE_EXPLAINED = 0.1, 0.3, 0.4, 1.3, 0.8
+"""A found sample lies within so many radii and steps from frame to frame of the guess and no more radii than the third, agrees in radius within
+this factor and explains this much of the picture: a ball at rest that the background holds as well is seen here and there."""
 MOST_UNCOVERINGS = 4
 """Times that a path's discs are fitted again before a background that they have uncovered."""
 ALIKE_LOG_RADIUS, SLOW_RADII = 0.06, 4.0
@@ -226,6 +226,6 @@ def _guesses(fitted: list[Key], evidence: Evidence, left: set[int], before: int,
         size = float(np.median(radius[near]))
         around = np.sort(near)
         step = float(np.median(np.hypot(*np.diff(centre[around], axis=0).T) / np.diff(at[around])))
-        slack = NEAR_RADII * size + NEAR_STEPS * step + 0.5 * evidence.stride
+        slack = min(NEAR_RADII * size + NEAR_STEPS * step, FAR_RADII * size) + 0.5 * evidence.stride
         out.append(_Guess(row, size, slack, replace(_placed(like, u, v, size, evidence.stride), region=NO_REGION)))
     return out
