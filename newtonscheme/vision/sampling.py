@@ -17,6 +17,8 @@ from .linking import Key, Path
 from .measurement import TIGHT, measure_samples, share_of_discs
 from .ranking import parabola_at, radius_course
 
+Counts = Callable[[int, float, float], bool]
+"""Of a frame's row and a place (u, v) in it: whether what is there may be looked for."""
 LEAST_KNOWN = 5
 """Fitted samples that a path needs before frames without a candidate are searched."""
 NEIGHBOURS = 6
@@ -58,13 +60,11 @@ class _Guess:
         return bool(disc.fitted and near and disc.explained > SURE_EXPLAINED and 1 / SURE_FACTOR < disc.radius / self.radius < SURE_FACTOR)
 
 
-def sample_path(
-    stretch: Stretch, path: Path, evidence: Evidence, first: int, *, counts: Callable[[int, float, float], bool], uncovering: bool = True
-) -> None:  # fmt: skip
+def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int, *, counts: Counts, uncovering: bool = True) -> None:
     """Fit discs to a path's candidates in this stretch (whose first frame is row ``first``) and around them; results go into ``evidence``.
 
-    ``counts`` says of a frame's row and a place (u, v) whether what is there may be looked for without a candidate. ``uncovering``: where the
-    background turns out to hold the object's own picture, it is learned anew and the discs are fitted again.
+    ``counts`` says where its object may be looked for without a candidate. ``uncovering``: where the background turns out to hold the object's
+    own picture, it is learned anew and the discs are fitted again.
     """
     _fit(stretch, path.rows, evidence, first)
     for _ in range(MOST_UNCOVERINGS if uncovering else 0):
@@ -85,7 +85,7 @@ def is_known(path: Path, evidence: Evidence) -> bool:
     return sum(known(key) for key in path.rows) >= KNOWN_SHARE * len(path.rows)
 
 
-def _follow(stretch: Stretch, path: Path, evidence: Evidence, first: int, counts: Callable[[int, float, float], bool]) -> None:
+def _follow(stretch: Stretch, path: Path, evidence: Evidence, first: int, counts: Counts) -> None:
     """Look for a path's object where its discs lead, on from every one that is found: an object once known needs no candidate to be seen."""
     known = _of_one_size([key for key in path.rows if evidence.fitted(key)], evidence)
     if len(known) < LEAST_KNOWN:

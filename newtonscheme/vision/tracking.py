@@ -147,10 +147,9 @@ def _digest(
         evidence.t.append(stretch.t[k])
 
     def counts(row: int, u: float, v: float) -> bool:
-        box = boxes.get(evidence.index[row])
-        return (roi is None or _is_in((roi[0], roi[1], roi[0] + roi[2], roi[1] + roi[3]), u, v)) and (
-            box is None or any(_is_in(corners, u, v) for corners in box.tolist())
-        )
+        corners = boxes.get(evidence.index[row])
+        inside = roi is None or _is_in((roi[0], roi[1], roi[0] + roi[2], roi[1] + roi[3]), u, v)
+        return inside and (corners is None or any(_is_in(box, u, v) for box in corners.tolist()))
 
     turning, without = (_runs_of(linker, evidence, first) for linker in linkers)
     runs = turning + [(UNTURNED_WORTH * score, run) for score, run in without]
