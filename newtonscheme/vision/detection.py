@@ -8,6 +8,7 @@ is decided by motion, in `linking`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -24,8 +25,8 @@ MIN_AREA = 4
 """Detection pixels: below this a region is noise that passed the threshold."""
 MAX_REGIONS = 24
 """Regions looked at in one frame, strongest first; more than this is a flicker or a moving camera."""
-MAX_CANDIDATES = 20
-"""Candidates kept in one frame, strongest first."""
+MAX_CANDIDATES = 30
+"""Candidates kept in one frame, strongest first, where the n-th reading of a region counts as an n^2-th of its strength."""
 COMPACT_FILL = 0.87
 """Area over that of the ellipse of equal second moments: 1 for an ellipse, 0.95 for a capsule; less has arms, holes or strings."""
 ROUND_ELONGATION = 1.6
@@ -106,7 +107,17 @@ def find_candidates(
         if region is not None:
             found += _readings(region)
     found.sort(key=lambda c: -c.strength)
-    return _without_doubles(found, stride)[:MAX_CANDIDATES]
+    return _most_of_each_region(_without_doubles(found, stride))
+
+
+def _most_of_each_region(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates that are kept of all, given strongest first: a person has many readings, and one ball has to stand beside them."""
+    earlier: Counter[int] = Counter()
+    counted: list[tuple[float, Candidate]] = []
+    for c in candidates:
+        earlier[c.region] += 1
+        counted.append((c.strength / earlier[c.region] ** 2, c))
+    return [c for _, c in sorted(counted, key=lambda pair: -pair[0])[:MAX_CANDIDATES]]
 
 
 def _strongest(

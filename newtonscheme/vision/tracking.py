@@ -68,6 +68,8 @@ COMPANION_MATCH, COMPANION_SHARE = 0.3, 0.8
 PIECE_SHARE, PIECE_WORTH = 0.5, 0.3
 """A track is a piece of something (a string, an arm, a person) if more than this share of its samples are parts of larger regions, or lie in
 those of the best track, and it is worth less than the second beside that."""
+LEAST_OF_BEST = 0.15
+"""A track worth less than this beside the best is a crossing that runs along a string, a flicker or a fold; a second ball is worth a third or more."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -198,14 +200,17 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
 
 def _without_pieces(found: list[tuple[Track, Path]], evidence: Evidence) -> list[tuple[Track, Path]]:
-    """Tracks, the best first, without those that look like pieces of things: a bob's string moves like a body, and so does a forearm."""
+    """Tracks, the best first, without those that look like pieces of things, or hardly like things beside it.
+
+    A bob's string moves like a body, and so does a forearm.
+    """
     if not found:
         return []
     best, own = found[0][0].smoothness, dict(found[0][1].rows)
 
     def is_object(track: Track, path: Path) -> bool:
         whole = not _is_piece(path, evidence) and share_of_regions(dict(path.rows), own, evidence) <= SAME_SHARE
-        return whole or track.smoothness >= PIECE_WORTH * best
+        return track.smoothness >= (LEAST_OF_BEST if whole else PIECE_WORTH) * best
 
     return [(track, path) for track, path in found if is_object(track, path)]
 
