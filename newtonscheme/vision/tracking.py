@@ -186,8 +186,10 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
         return sorted(some, key=lambda p: -score_of(p, evidence, measured=True))
 
     sampled = [path for path in paths if any(key in evidence.samples for key in path.rows)]
-    complete = best_first([completed_path(path, evidence) for path in sampled])
-    joined = [without_strays(path, evidence) for path in joined_paths(complete, evidence)]
+    complete = [completed_path(path, evidence) for path in sampled]
+    # What a path was before it turned is often another object, which must not be joined along with it.
+    parts = best_first([run for path in complete for _, run in smoothest_runs(path, evidence, measured=True)])
+    joined = [without_strays(path, evidence) for path in joined_paths(parts, evidence)]
     runs = [pair for path in joined for pair in smoothest_runs(path, evidence, measured=True)]
     runs.sort(key=lambda pair: -pair[0])
     best = distinct_paths(best_first(joined_paths([run for _, run in runs], evidence)), evidence, PREFERENCE * most)
