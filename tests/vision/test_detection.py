@@ -65,3 +65,28 @@ def test_what_is_seen_of_a_thinned_picture_scales_with_its_stride(share: float) 
     whole, thinned = (np.array([(c.u, c.v, c.radius) for c in find_candidates(luma, chroma, background, stride)]) for stride in (1, 3))
     assert len(whole) > 1
     assert thinned == pytest.approx(3 * whole + np.array([1.0, 1.0, 0.0]))
+
+
+def crowd(people: int) -> tuple[Bytes, Bytes, Background]:
+    """A row of people in three colours with limbs, and one ball of 6 px at (30, 30), before a grey wall."""
+    frame = np.full((200, 90 * people + 60, 3), (120, 128, 128), np.uint8)
+    for k in range(people):
+        x = 60 + 90 * k
+        cv2.rectangle(frame, (x, 80), (x + 26, 150), (200, 100, 90 + k), -1)
+        cv2.circle(frame, (x + 13, 66), 13, (70, 110, 160), -1)
+        for side in (0, 26):
+            cv2.line(frame, (x + side, 150), (x + side + 4, 190), (40, 150, 128), 9)
+            cv2.line(frame, (x + side, 84), (x + 2 * side - 12, 120), (70, 110, 160), 7)
+    cv2.circle(frame, (30, 30), 6, (215, 128, 128), -1)
+    luma, chroma = np.ascontiguousarray(frame[..., 0]), np.ascontiguousarray(frame[::2, ::2, 1:])
+    still = np.full_like(luma, 120), np.full_like(chroma, 128)
+    return luma, chroma, Background(*still, np.full_like(luma, 8), np.full_like(chroma, 6))
+
+
+@pytest.mark.parametrize("people", [1, 6, 12])
+def test_a_ball_is_seen_beside_any_number_of_people(people: int) -> None:
+    luma, chroma, background = crowd(people)
+    found = find_candidates(luma, chroma, background, 1)
+    assert any(np.hypot(c.u - 30, c.v - 30) < 1.0 and abs(c.radius - 6) < 1.5 for c in found)
+    for k in range(people):
+        assert any(abs(c.u - 73 - 90 * k) < 40 for c in found)

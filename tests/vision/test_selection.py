@@ -12,7 +12,7 @@ from newtonscheme.vision.detection import Candidate
 from newtonscheme.vision.evidence import Evidence, Sample
 from newtonscheme.vision.linking import Path
 from newtonscheme.vision.selection import joined_paths, smoothest_runs, without_strays
-from newtonscheme.vision.tracking import _track
+from newtonscheme.vision.tracking import _ranked, _track
 
 FRAMES = 30
 
@@ -54,6 +54,17 @@ def test_a_path_that_began_as_a_hand_is_cut_where_a_cleaner_one_of_the_ball_begi
     assert len(joined) == 1
     best = max(smoothest_runs(joined[0], evidence, measured=True), key=lambda pair: pair[0])[1]
     assert best.rows == clean.rows
+
+
+def test_a_ball_is_kept_where_two_paths_share_the_arm_that_they_began_with() -> None:
+    k = np.arange(FRAMES, dtype=float)
+    evidence = seen([throw(), hand(), np.column_stack([500.0 + 6.0 * k, 150.0 + 3.0 * k])])
+    # The path of the ball saw the arm less often, so that of the other is believed where both are one.
+    ball = Path([*((k, 1) for k in range(1, 22)), *((k, 0) for k in range(22, FRAMES))], 90.0, np.zeros(4), turns=(22,))
+    other = Path([*((k, 1) for k in range(22)), *((k, 2) for k in range(22, FRAMES))], 90.0, np.zeros(4), turns=(22,))
+    tracks = _ranked([ball, other], evidence, 8)
+    for place in (throw(), np.column_stack([500.0 + 6.0 * k, 150.0 + 3.0 * k])):
+        assert any(len(track) == FRAMES - 22 and np.allclose(track.centre_px, place[track.frame]) for track in tracks)
 
 
 def test_samples_at_an_end_that_are_another_object_are_left_out_of_the_track() -> None:
