@@ -69,7 +69,8 @@ PIECE_SHARE, PIECE_WORTH = 0.5, 0.3
 """A track is a piece of something (a string, an arm, a person) if more than this share of its samples are parts of larger regions, or lie in
 those of the best track, and it is worth less than the second beside that."""
 LEAST_OF_BEST = 0.15
-"""A track worth less than this beside the best is a crossing that runs along a string, a flicker or a fold; a second ball is worth a third or more."""
+"""A track worth less than this beside the best is a crossing that runs along a string, a flicker or a fold. Of two balls in one film (six rendered
+ones) the lesser was worth 0.85 of the other or more."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
