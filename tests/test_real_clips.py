@@ -101,7 +101,7 @@ def read_marks(path: Path) -> dict[int, np.ndarray]:
     return marks
 
 
-@pytest.mark.xfail(reason="not reached: g = 10.8 +- 0.5 m/s^2; it moves by its own sigma with small changes of the vision", strict=True)
+@pytest.mark.xfail(reason="not reached: g = 11.2 +- 0.5 m/s^2; it moves by its own sigma with small changes of the vision", strict=True)
 @pytest.mark.slow
 def test_a_ball_of_known_size_measures_gravity(real_folder: Path) -> None:
     report = newtonscheme.predict(real_folder / "balldrop_oliverius" / "ball_drop.mp4", fps=120.0, diameter=0.04)
@@ -125,11 +125,9 @@ def test_a_ball_in_a_hand_is_refused(real_folder: Path) -> None:
 def test_a_pendulum_that_hits_a_wall_is_never_one_swing_across_the_hits(real_folder: Path) -> None:
     """It swings a half period of some 0.7 s between two hits."""
     report = newtonscheme.predict(real_folder / "impactpendulum_necro" / "ball.mp4")
+    assert report.status == "refused"
     for segment in report.stability.segments:
         assert segment.t1 - segment.t0 < 1.6
-    if report.status == "forecast":
-        assert report.fit is not None
-        assert np.ptp(report.fit.track.t) < 1.6
 
 
 # Tables.

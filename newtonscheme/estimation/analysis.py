@@ -26,6 +26,8 @@ from .stability import LEAST_LOG_ODDS, assess_fit, log_odds_over_free_path
 
 TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
 """Ranked tracks that recognition looks at, until a pattern holds over half of one: the object is nearly always the first or second."""
+LEAST_WORTH = 0.3
+"""A track that looks this much less like one body than the first, a crossing that runs along a chain, is not asked what law it follows."""
 LONGER = 1.5
 """A lower-ranked track is preferred where a pattern holds on it for this much longer."""
 LEAST_BELIEF, MOST_BELIEFS = 0.02, 6
@@ -102,7 +104,8 @@ def analyse_tracks(
         size_px: The picture's width and height, to tell why a segment ended.
         ongoing: What is asked about is the motion that the track ends in: it comes before longer ones that ended earlier.
     """
-    chosen = range(min(len(tracks), TRACKS_TRIED)) if index is None else (index,)
+    worthy = [i for i, track in enumerate(tracks) if track.smoothness >= LEAST_WORTH * tracks[0].smoothness]
+    chosen = worthy[:TRACKS_TRIED] if index is None else [index]
     best: Analysis | None = None
     for i in chosen:
         analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, ongoing=ongoing)

@@ -175,6 +175,15 @@ def test_the_better_of_two_tracks_is_chosen_and_the_first_of_two_equals(recognis
         analyse_tracks([], *args, pattern=None)
 
 
+@pytest.mark.parametrize(("worth", "index"), [(0.4, 1), (0.2, 0)])
+def test_what_hardly_looks_like_a_body_beside_the_first_track_is_not_tried(recogniser: Recogniser, worth: float, index: int) -> None:
+    flight, wander = film_pattern("free_fall", 7, share=1.0, duration=1.0, fps=30.0).track, film_unknown("diffuse", 1, fps=24.0)
+    tracks = [replace(wander, smoothness=0.5), replace(flight, smoothness=0.5 * worth)]
+    args = (recogniser, assumed_camera(), knowledge())
+    assert analyse_tracks(tracks, *args, pattern=None).index == index
+    assert analyse_tracks(tracks, *args, pattern=None, index=1).index == 1
+
+
 def test_a_track_that_is_much_surer_comes_before_one_that_is_doubtful(recogniser: Recogniser) -> None:
     """The shadow of a ball moves much as the ball, but not quite."""
     doubtful, sure = (
