@@ -85,7 +85,7 @@ def find_candidates(
     luma: Bytes, chroma: Bytes | None, background: Background, stride: int, roi: tuple[int, int, int, int] | None = None,
     boxes: Floats | None = None,
 ) -> list[Candidate]:  # fmt: skip
-    """The candidates of one frame at detection scale (every ``stride``-th pixel), strongest first.
+    """The candidates of one frame at detection scale (every ``stride``-th pixel), strongest first, each region's further readings later.
 
     ``roi`` (left, top, width, height) and ``boxes`` (n, 4) left, top, right, bottom are in full-resolution pixels; with boxes, only what
     moves in one of them counts.

@@ -6,7 +6,7 @@ paths while the stretch's pixels are still in memory. Nothing but candidates and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -186,14 +186,15 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     def best_first(some: list[Path]) -> list[Path]:
         return sorted(some, key=lambda p: -score_of(p, evidence, measured=True))
 
+    def best_runs(some: Iterable[Path]) -> list[Path]:
+        runs = [pair for path in some for pair in smoothest_runs(path, evidence, measured=True)]
+        return [run for _, run in sorted(runs, key=lambda pair: -pair[0])]
+
     sampled = [path for path in paths if any(key in evidence.samples for key in path.rows)]
-    complete = [completed_path(path, evidence) for path in sampled]
     # What a path was before it turned is often another object, which must not be joined along with it.
-    parts = best_first([run for path in complete for _, run in smoothest_runs(path, evidence, measured=True)])
-    joined = [without_strays(path, evidence) for path in joined_paths(parts, evidence)]
-    runs = [pair for path in joined for pair in smoothest_runs(path, evidence, measured=True)]
-    runs.sort(key=lambda pair: -pair[0])
-    best = distinct_paths(best_first(joined_paths([run for _, run in runs], evidence)), evidence, PREFERENCE * most)
+    parts = best_runs(completed_path(path, evidence) for path in sampled)
+    whole = (without_strays(path, evidence) for path in joined_paths(parts, evidence))
+    best = distinct_paths(best_first(joined_paths(best_runs(whole), evidence)), evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
     distinct: list[tuple[Track, Path]] = []
     for track, path in sorted(found, key=lambda pair: -pair[0].smoothness):
