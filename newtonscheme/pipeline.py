@@ -255,7 +255,7 @@ def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, option
         pattern=options.pattern,
         index=index,
         size_px=scene.size_px,
-        ongoing=reference is not None,
+        moment="ongoing" if reference is not None else "latest" if options.observe is None else "longest",
     )
 
 
@@ -355,7 +355,9 @@ def _note_change(seen: Analysis) -> list[Notice]:
         return []
     t, first, last = seen.track.t, seen.first, seen.last - 1
     held = f"the pattern holds from {t[first]:.2f} to {t[last]:.2f} s of a path seen from {t[0]:.2f} to {t[-1]:.2f} s"
-    return [Notice("pattern_changes", f"{held}; the rest is another motion and was not used")]
+    told = seen.fit is not None and bool(seen.fit.elsewhere.spans)
+    rest = "other flights told of camera, body and gravity" if told else "the rest is another motion and was not used"
+    return [Notice("pattern_changes", f"{held}; {rest}")]
 
 
 def _forecast(scene: _Scene, seen: Analysis, knowledge: Knowledge, options: Options) -> tuple[Forecast | None, list[Notice]]:

@@ -236,6 +236,7 @@ def _fit(fit: Fit | None) -> object:
             "rate_rps": rounded(fit.wobble.main_rate_rps),
             "radius_px": rounded(fit.wobble.radius_px),
         },
+        "learned_from": [{"t_start_s": rounded(t0), "t_end_s": rounded(t1)} for t0, t1 in fit.elsewhere.spans],
     }
 
 

@@ -147,7 +147,7 @@ def _stability(stability: Stability, fit: Fit | None) -> list[str]:
     charges = ", ".join(f"{format_name(charge.name)} {abs(charge.drift_sigma):.1f} sigma" for charge in stability.charges)
     balance = f"; balance of charges: {charges}" if charges else ""
     bounds = [f"at the edge of its range: {', '.join(fit.at_bound)}"] if fit is not None and fit.at_bound else []
-    return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds, *_wobble(fit)]
+    return [VERDICT_WORDS[stability.verdict] + balance, *stability.reasons, *bounds, *_wobble(fit), *_learned_from(fit)]
 
 
 def _wobble(fit: Fit | None) -> list[str]:
@@ -156,6 +156,15 @@ def _wobble(fit: Fit | None) -> list[str]:
         return []
     radius, rate = format_number(fit.wobble.radius_px, 2), format_number(fit.wobble.main_rate_rps, 2)
     return [f"the outline circles about the centre of mass: {radius} px, {rate} turns a second (whole turns between frames are not seen)"]
+
+
+def _learned_from(fit: Fit | None) -> list[str]:
+    """That other flights of the same body were asked."""
+    spans = fit.elsewhere.spans if fit is not None else ()
+    if not spans:
+        return []
+    times = ", ".join(f"{t0:.2f} to {t1:.2f} s" for t0, t1 in spans)
+    return [f"camera, body and gravity were learned from {'another flight' if len(spans) == 1 else f'{len(spans)} other flights'} too: {times}"]
 
 
 def _forecast(forecast: Forecast) -> str:

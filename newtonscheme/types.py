@@ -25,6 +25,9 @@ Source = Literal["assumed", "measured", "derived", "catalogue", "user"]
 TimeSource = Literal["timestamps", "fps_option", "container_rate", "track"]
 ScaleSource = Literal["gravity", "object", "length", "user", "joint"]
 Verdict = Literal["stable", "drifting", "broken", "too_short"]
+Moment = Literal["longest", "latest", "ongoing"]
+"""Which of a track's motions is asked about: the longest, or the one that goes on at its end if that is half as long; also one that has only
+just begun there, if the others tell enough of it; that one, whatever it is."""
 Stop = Literal["horizon", "ground", "left_frame"]
 
 Progress = Callable[[str, int, int | None], None]
@@ -413,6 +416,24 @@ class Wobble:
         return np.sqrt(np.maximum(np.einsum("hi,ij,hj->h", forms, self.covariance_px, forms), 0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What other stretches of a track tell of a fit's coordinates.
+
+    Rows in sigmas: ``root`` (k, m) times the coordinates of ``names`` (m,), less ``target`` (k,). ``spans`` (s) are the stretches that tell it.
+    """
+
+    names: tuple[str, ...]
+    root: Floats
+    target: Floats
+    spans: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        _freeze(self, "root", self.root, (len(self.target), len(self.names)))
+        _freeze(self, "target", self.target, (len(self.target),))
+
+
+NOTHING_ELSEWHERE = Elsewhere((), np.empty((0, 0)), np.empty(0), ())
 NO_WOBBLE = Wobble(np.empty(0), np.empty(0), np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)), 0.0)
 
 
@@ -423,7 +444,8 @@ class Fit:
     ``estimate`` (m,) and ``covariance`` (m, m) are in the fit's own coordinates, named by ``names``; ``parameters`` are the
     pattern's quantities in SI at the segment's start. ``residuals`` (n, 3) are observed minus fitted in u, v and radius (px);
     NaN where there was no measurement. ``evidence`` is the log of the Laplace-approximated marginal likelihood. The law moves the centre of
-    mass; ``wobble`` is how the outline's centre, which a track has and a forecast is of, turns about it.
+    mass; ``wobble`` is how the outline's centre, which a track has and a forecast is of, turns about it. ``elsewhere`` is what other
+    stretches told it.
     """
 
     pattern: str
@@ -443,6 +465,7 @@ class Fit:
     message: str
     at_bound: tuple[str, ...] = ()
     wobble: Wobble = NO_WOBBLE
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE
 
     def __post_init__(self) -> None:
         m, n = len(self.names), len(self.track)

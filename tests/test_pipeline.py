@@ -123,11 +123,12 @@ def test_what_is_forecast_after_a_bounce_is_the_flight_that_goes_on_then(tmp_pat
         assert report.score.rms_share_of_path < 0.03
 
 
-@pytest.mark.parametrize(("up", "goes_on"), [(24, True), (8, False)])
+@pytest.mark.parametrize(("up", "goes_on"), [(24, True), (8, True), (4, False)])
 def test_a_forecast_begins_where_the_track_ends_unless_too_little_of_that_motion_is_seen(tmp_path: Path, up: int, goes_on: bool) -> None:
     report = newtonscheme.predict(track=write_bounce(tmp_path / "bounce.csv", 36, up))
     assert report.fit is not None
     assert (report.fit.track.t[0] > 0.5) == goes_on
+    assert (len(report.fit.elsewhere.spans) > 0) == goes_on
     assert ("forecast_beyond_contact" in [notice.code for notice in report.notices]) != goes_on
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from helpers import make_fit, make_refused_report, make_report, make_track, make_video
 
 from newtonscheme.summary import SCALE_WORDS, SOURCE_WORDS, STOP_WORDS, VERDICT_WORDS, summarise, summary_rows
-from newtonscheme.types import Refusal, ScaleSource, Source, Stop, Verdict
+from newtonscheme.types import Elsewhere, Refusal, ScaleSource, Source, Stop, Verdict
 
 
 def test_the_summary_names_what_was_found() -> None:
@@ -36,6 +36,12 @@ def test_numbers_of_a_fit_that_does_not_hold_are_not_said() -> None:
 def test_a_parameter_at_its_bound_is_confessed() -> None:
     report = make_report(fit=make_fit(make_track(), at_bound=("drag_coefficient",)))
     assert "at the edge of its range: drag_coefficient" in summarise(report)
+
+
+def test_other_flights_that_were_asked_are_named() -> None:
+    told = Elsewhere(("g",), np.ones((1, 1)), np.zeros(1), ((0.1, 0.62), (0.7, 1.25)))
+    assert "learned from 2 other flights too: 0.10 to 0.62 s, 0.70 to 1.25 s" in summarise(make_report(fit=make_fit(make_track(), elsewhere=told)))
+    assert "learned from" not in summarise(make_report())
 
 
 def test_a_fit_that_overruled_the_recogniser_is_named() -> None:

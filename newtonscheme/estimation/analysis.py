@@ -7,21 +7,32 @@ verdict is given. Nothing here reads pixels or writes files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from ..physics.models import FORCE_MODELS, PATTERNS
-from ..types import Belief, Body, Camera, Charge, Fit, Pattern, Segment, Track, Verdict
+from ..types import NOTHING_ELSEWHERE, Belief, Body, Camera, Charge, Elsewhere, Fit, Moment, Pattern, Segment, Track, Verdict
 from .body import at_speed, joint_log_evidence, name_body, propose_bodies, size_odds, weigh_bodies
 from .fitting import fit_pattern
+from .flights import learn_elsewhere
 from .forecasting import widen
 from .knowledge import Knowledge
 from .parameters import assumed_density, log_sigma
 from .recognition import Recogniser, propose, recognise
-from .segmentation import MIN_STABLE_SAMPLES, Stretch, Surroundings, describe_segments, find_end, find_stretches, leaves_smoothly, local_noise
+from .segmentation import (
+    MIN_STABLE_SAMPLES,
+    Stretch,
+    Surroundings,
+    describe_segments,
+    find_begun,
+    find_end,
+    find_stretches,
+    leaves_smoothly,
+    local_noise,
+)
 from .stability import LEAST_LOG_ODDS, assess_fit, log_odds_over_free_path
 
 TRACKS_TRIED, MOST_OF_TRACK = 4, 0.5
@@ -90,7 +101,7 @@ class Analysis:
 
 def analyse_tracks(
     tracks: Sequence[Track], recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None,
-    index: int | None = None, size_px: tuple[int, int] | None = None, ongoing: bool = False,
+    index: int | None = None, size_px: tuple[int, int] | None = None, moment: Moment = "longest",
 ) -> Analysis:  # fmt: skip
     """The best judged track of a clip.
 
@@ -102,13 +113,13 @@ def analyse_tracks(
         pattern: The law, where the user names it.
         index: The track to use, where the user names it.
         size_px: The picture's width and height, to tell why a segment ended.
-        ongoing: What is asked about is the motion that the track ends in: it comes before longer ones that ended earlier.
+        moment: Which of a track's motions is asked about.
     """
     worthy = [i for i, track in enumerate(tracks) if track.smoothness >= LEAST_WORTH * tracks[0].smoothness]
     chosen = worthy[:TRACKS_TRIED] if index is None else [index]
     best: Analysis | None = None
     for i in chosen:
-        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, ongoing=ongoing)
+        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, moment=moment)
         if best is None or _preferred(analysis, best):
             best = analysis
         if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track) and _doubt(best) < LITTLE_DOUBT:
@@ -137,7 +148,7 @@ def _duration(analysis: Analysis) -> float:
 
 def analyse_track(
     track: Track, recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None = None, index: int = 0,
-    size_px: tuple[int, int] | None = None, ongoing: bool = False,
+    size_px: tuple[int, int] | None = None, moment: Moment = "longest",
 ) -> Analysis:  # fmt: skip
     """Everything about one track: see `analyse_tracks`."""
     bodies = propose_bodies(track.appearance, label=knowledge.label, mass=knowledge.mass, diameter=knowledge.diameter)
@@ -146,8 +157,10 @@ def analyse_track(
     patterns = ("pendulum",) if knowledge.known.unit_circle else PATTERNS if pattern is None else (pattern,)
     stretches = find_stretches(track, propose(recogniser, track), patterns, around, forced=pattern is not None)
     judged: _Judged | None = None
-    for stretch in _in_order(stretches, track, size_px, ongoing=ongoing)[:STRETCHES_TRIED]:
-        candidate = _judge(track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None)
+    for stretch, elsewhere in _attempts(track, stretches, around, size_px, moment):
+        candidate = _judge(
+            track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None, elsewhere=elsewhere
+        )
         judged = candidate if judged is None or candidate.verdict == "stable" else judged
         if judged.verdict == "stable":
             break
@@ -159,7 +172,8 @@ def analyse_track(
         weighed = judged.weighed or {free_fit.pattern: _weigh_bodies(free_fit, bodies, camera, knowledge)}
         fit, body = widen(weighed[free_fit.pattern].fit, free_fit.noise.discrepancy_px), weighed[free_fit.pattern].body
         beliefs = _collect_beliefs(fit, weighed, judged.word)
-    held = [replace(s, fit=fit) if s is stretch else s for s in stretches if s is stretch or log_odds_over_free_path(s.fit) > LEAST_LOG_ODDS]
+    others = [s for s in stretches if s is not stretch and log_odds_over_free_path(s.fit) > LEAST_LOG_ODDS]
+    held = [*others, replace(stretch, fit=fit)]
     return Analysis(
         track=track, index=index, pattern=judged.word, evidence=judged.evidence, verdict=judged.verdict, reasons=judged.reasons,
         charges=judged.charges, segments=describe_segments(track, held, size_px), fit=fit, free_fit=free_fit, beliefs=beliefs, body=body,
@@ -167,15 +181,71 @@ def analyse_track(
     )  # fmt: skip
 
 
-def _in_order(stretches: Sequence[Stretch], track: Track, size_px: tuple[int, int] | None, *, ongoing: bool) -> list[Stretch]:
+def _attempts(
+    track: Track, stretches: Sequence[Stretch], around: Surroundings, size_px: tuple[int, int] | None, moment: Moment
+) -> Iterator[tuple[Stretch, Elsewhere]]:  # fmt: skip
+    """What is judged until it is stable: stretches in order, each with what the other flights of the track tell of it and then by itself.
+
+    A flight that has only just begun where the track ends comes first, if others tell enough of it.
+    """
+    flights = _Flights(track, stretches, around)
+    ordered = _in_order(stretches, track, size_px, moment)
+    begun = [s for s in ordered[1:] if find_end(track, s, size_px).kind == "end_of_clip"] if moment == "latest" else []
+    short = find_begun(track, stretches, around) if moment != "longest" and flights.number else None
+    for stretch in [*([short] * (short is not None)), *begun[:1]]:
+        told = flights.tell_of(stretch)
+        if told.spans:
+            yield stretch, told
+    for stretch in ordered[:STRETCHES_TRIED]:
+        told = flights.tell_of(stretch)
+        if told.spans:
+            yield stretch, told
+        yield stretch, NOTHING_ELSEWHERE
+
+
+class _Flights:
+    """The flights of a track, each fitted in full by itself, once."""
+
+    def __init__(self, track: Track, stretches: Sequence[Stretch], around: Surroundings) -> None:
+        self._track, self._around = track, around
+        self._stretches = [s for s in stretches if _flies(s)]
+        self._fits: dict[int, Fit] = {}
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self._stretches)
+
+    def tell_of(self, stretch: Stretch) -> Elsewhere:
+        """What the others that are stable tell of one."""
+        known, others = self._around.known, [self._fit(s) for s in self._stretches if s is not stretch and not s.overlaps(stretch)]
+        if not others or not _flies(stretch):
+            return NOTHING_ELSEWHERE
+        stable = [fit for fit in others if fit.success and assess_fit(fit, known, part=True)[0] == "stable"]
+        own = self._fit(stretch)
+        return learn_elsewhere(own, stable, known) if own.success else NOTHING_ELSEWHERE
+
+    def _fit(self, stretch: Stretch) -> Fit:
+        if stretch.first not in self._fits:
+            rows, around = self._track.select(slice(stretch.first, stretch.last)), self._around
+            fit = fit_pattern(rows, stretch.fit.pattern, camera=around.camera, body=around.body, known=around.known, near=stretch.fit)
+            self._fits[stretch.first] = fit
+        return self._fits[stretch.first]
+
+
+def _flies(stretch: Stretch) -> bool:
+    return FORCE_MODELS[stretch.fit.pattern].family == "free_flight"
+
+
+def _in_order(stretches: Sequence[Stretch], track: Track, size_px: tuple[int, int] | None, moment: Moment) -> list[Stretch]:
     """Stretches by how worth it is to forecast from them: one that goes on where the track ends, if it is long enough, before longer ones.
 
-    A ball that has bounced flies on from its last bounce, unless it has left the picture. ``ongoing``: however short it is, and wherever.
+    A ball that has bounced flies on from its last bounce, unless it has left the picture. "ongoing": however short it is, and wherever.
     """
     longest = max((s.duration for s in stretches), default=0.0)
 
     def comes_later(stretch: Stretch) -> bool:
-        if ongoing:
+        if moment == "ongoing":
             return stretch.last < len(track) - MOST_LOOSE
         return find_end(track, stretch, size_px).kind != "end_of_clip" or stretch.duration < ONGOING_SHARE * longest
 
@@ -237,7 +307,7 @@ class _Judged:
 
 def _judge(
     track: Track, stretch: Stretch, stretches: Sequence[Stretch], recogniser: Recogniser, around: Surroundings, patterns: Sequence[str],
-    bodies: tuple[Body, ...], knowledge: Knowledge, *, forced: bool,
+    bodies: tuple[Body, ...], knowledge: Knowledge, *, forced: bool, elsewhere: Elsewhere,
 ) -> _Judged:  # fmt: skip
     """The laws of the stretch's family fitted in full, the most evident one assessed, the recogniser's word and the odds put together."""
     rows = track.select(slice(stretch.first, stretch.last))
@@ -245,15 +315,16 @@ def _judge(
     fits = {}
     for name in (n for n in patterns if FORCE_MODELS[n].family == family):
         near = stretch.fit if name == stretch.fit.pattern else None
-        fit = _fit_at_speed(rows, name, around, near)
+        fit = _fit_at_speed(rows, name, around, near, elsewhere)
         if fit.success:
             fits[name] = fit
     if not fits:
         unknown = _unknown_pattern(recogniser, rows)
         reasons: tuple[str, ...] = (f"no {stretch.fit.pattern.replace('_', ' ')} could be fitted to the stretch",)
         return _Judged(free_fit=stretch.fit, stretch=stretch, verdict="broken", reasons=reasons, charges=(), word=unknown, evidence={}, weighed={})
-    share = float(rows.t[-1] - rows.t[0]) / max(float(track.t[-1] - track.t[0]), 1e-9)
-    part = share < WHOLE
+    whole = max(float(track.t[-1] - track.t[0]), 1e-9)
+    part = float(rows.t[-1] - rows.t[0]) < WHOLE * whole
+    share = min((float(rows.t[-1] - rows.t[0]) + sum(t1 - t0 for t0, t1 in elsewhere.spans)) / whole, 1.0)
     places = math.log1p(PLACES_TRIED * (1.0 - share) / share) if part else 0.0
     by_gravity = around.known.gravity_is_ruler
     all_odds = {n: log_odds_over_free_path(fit) + size_odds(fit, by_gravity=by_gravity) - places for n, fit in fits.items()}
@@ -303,13 +374,13 @@ def _recognise_within_reach(recogniser: Recogniser, rows: Track, fit: Fit) -> Pa
     return replace(seen[0], probabilities=probabilities)
 
 
-def _fit_at_speed(rows: Track, name: str, around: Surroundings, near: Fit | None) -> Fit:
+def _fit_at_speed(rows: Track, name: str, around: Surroundings, near: Fit | None, elsewhere: Elsewhere) -> Fit:
     """The fit of a law under the drag coefficient that the body has at the speed the law finds: balls pass the drag crisis in flight."""
-    fit = fit_pattern(rows, name, camera=around.camera, body=around.body, known=around.known, near=near)
+    fit = fit_pattern(rows, name, camera=around.camera, body=around.body, known=around.known, near=near, elsewhere=elsewhere)
     if not fit.success or "speed" not in fit.parameters:
         return fit
     body = at_speed(around.body, fit.parameters["speed"].value, fit.parameters["diameter"].value)
-    told = fit_pattern(rows, name, camera=around.camera, body=body, known=around.known, near=fit)
+    told = fit_pattern(rows, name, camera=around.camera, body=body, known=around.known, near=fit, elsewhere=elsewhere)
     return told if told.success else fit
 
 
@@ -385,8 +456,9 @@ def _weigh_bodies(free_fit: Fit, bodies: tuple[Body, ...], camera: Camera, knowl
     if size is not None and np.any(np.isfinite(free_fit.track.radius_px)):
         for i in _worth_fitting(bodies, size.value, log_sigma(size)):
             fits[i] = fit_pattern(
-                free_fit.track, free_fit.pattern, camera=camera, body=bodies[i], known=knowledge.known, near=_under(free_fit, bodies[i])
-            )
+                free_fit.track, free_fit.pattern, camera=camera, body=bodies[i], known=knowledge.known, near=_under(free_fit, bodies[i]),
+                elsewhere=free_fit.elsewhere,
+            )  # fmt: skip
     evidences = [fit.evidence if fit is not None and fit.success else -math.inf for fit in fits]
     sizes = [fit.parameters.get("diameter") if fit is not None and fit.success else None for fit in fits]
     weighed = weigh_bodies(bodies, evidences, sizes, density=assumed_density(FORCE_MODELS[free_fit.pattern]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..physics.models import FORCE_MODELS
-from ..types import NO_WOBBLE, Body, Camera, Fit, Floats, Noise, Quantity, Source, Track, Wobble, cosines_and_sines
+from ..types import NO_WOBBLE, NOTHING_ELSEWHERE, Body, Camera, Elsewhere, Fit, Floats, Noise, Quantity, Source, Track, Wobble, cosines_and_sines
 from .descent import Residuals, both_ways, descend
 from .parameters import (
     NORMAL_LOG,
@@ -86,7 +86,10 @@ class _Weighing:
     turning: Turning
 
 
-def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False) -> Fit:
+def fit_pattern(
+    track: Track, pattern: str, *, camera: Camera, body: Body, known: Known, near: Fit | None = None, screening: bool = False,
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE,
+) -> Fit:  # fmt: skip
     """Match ``pattern`` to the whole of ``track``.
 
     Args:
@@ -97,6 +100,7 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
         known: Gravity, air and rulers.
         near: A fit of the same pattern to begin from in place of the model's own starts.
         screening: Stop at a rougher optimum: enough to rank patterns and to grow segments.
+        elsewhere: What other stretches of the track tell (`flights`).
 
     Returns:
         The fit; ``success`` is False, with a message, where none was found. Never raises on data.
@@ -108,7 +112,7 @@ def fit_pattern(track: Track, pattern: str, *, camera: Camera, body: Body, known
     if not float(np.hypot(*np.ptp(track.centre_px, axis=0))) > 0:
         return _failed(track, pattern, camera, body, known, "the object stands still")
     track = _thin(track, SCREENED_SAMPLES if screening else FITTED_SAMPLES)
-    problem = state_problem(track, pattern, camera, body, known)
+    problem = state_problem(track, pattern, camera, body, known, elsewhere)
     weighing = _first_weighing(problem)
     starts = _find_starts(problem, track, known, near)
     theta, problem = _follow_starts(problem, starts, weighing, screening)
@@ -405,7 +409,7 @@ def _estimate_correlation(problem: Problem, image: Floats, weighing: _Weighing, 
 def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track) -> Fit:
     """The Fit of an optimum: covariance, evidence, the pattern's own quantities."""
     rows, jacobian = _residuals(problem, weighing).linearise(theta, central=True)
-    covariance = _invert(jacobian.T @ jacobian)
+    covariance = invert_information(jacobian.T @ jacobian)
     image, _ = predict_image(problem, theta[None])
     n_data = 2 * len(track)
     information = jacobian[:n_data].T @ jacobian[:n_data]
@@ -422,12 +426,12 @@ def _conclude(problem: Problem, theta: Floats, weighing: _Weighing, track: Track
         noise=Noise(scale=weighing.scale, correlation=weighing.correlation, dof=dof),
         evidence=_log_evidence(problem, theta, weighing, covariance) if finite else -math.inf, success=finite,
         message="" if finite else "the optimum is not finite", at_bound=tuple(n for n, b in zip(problem.names, near_bound, strict=True) if b),
-        wobble=_expect_wobble(problem, image, weighing),
+        wobble=_expect_wobble(problem, image, weighing), elsewhere=problem.elsewhere,
     )  # fmt: skip
     return replace(fit, parameters=derive_quantities(problem, fit)) if finite else fit
 
 
-def _invert(information: Floats) -> Floats:
+def invert_information(information: Floats) -> Floats:
     """The inverse of a symmetric positive matrix, scaled first; directions without information get a huge variance."""
     scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-24))
     values, vectors = np.linalg.eigh(information * scale[:, None] * scale[None, :])
@@ -509,8 +513,15 @@ def measure_scale(fit: Fit, known: Known) -> tuple[float, float]:
 
 def restate(fit: Fit, known: Known) -> Problem:
     """The problem that a fit solved, for forecasting and monitoring from it."""
-    problem = state_problem(fit.track, fit.pattern, fit.camera, fit.body, known)
+    problem = state_problem(fit.track, fit.pattern, fit.camera, fit.body, known, fit.elsewhere)
     return with_out_of_plane_prior(problem, fit.estimate)
+
+
+def lock_noise(fit: Fit, known: Known) -> tuple[Problem, Residuals]:
+    """The problem that a fit solved, and its rows under the noise that it found: 3 n of data, then those of the priors. Wobble counts as noise."""
+    problem = restate(fit, known)
+    weighing = _weigh(problem, fit.estimate, fit.track, _first_weighing(problem))
+    return problem, _residuals(problem, weighing)
 
 
 def _failed(track: Track, pattern: str, camera: Camera, body: Body, known: Known, message: str) -> Fit:

@@ -101,10 +101,11 @@ def _moves(problem: Problem, fit: Fit, sets: Floats, h: Floats, clock_sigma: flo
 
 
 def _origins(problem: Problem, count: int) -> list[str]:
-    """The origin of every row of `prior_residuals`: the bound coordinates in order, then mass, depth and the user's scale."""
+    """The origin of every row of `prior_residuals`: the bound coordinates in order, mass, depth, the user's scale, other stretches."""
     names = [name for name, sigma in zip(problem.names, problem.prior_sigma, strict=True) if np.isfinite(sigma)]
     origins = [SCALE if n in RULERS else VIEW if n in VIEWS else PIXELS if n in MEASURED else MODEL for n in names]
     origins += [MODEL] * (problem.body.mass is not None) + [VIEW] * (problem.camera.kind == "pinhole") + [SCALE] * (problem.told_scale is not None)
+    origins += [PIXELS] * len(problem.elsewhere.target)
     if len(origins) != count:
         raise ValueError(f"{count} rows of priors, {len(origins)} of known origin")
     return origins

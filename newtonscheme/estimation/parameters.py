@@ -17,7 +17,7 @@ from ..camera import project
 from ..physics.force import ForceModel, Start
 from ..physics.integration import solve_many
 from ..physics.models import FORCE_MODELS
-from ..types import Body, Camera, Entry, Floats, Quantity, Setting, Track
+from ..types import NOTHING_ELSEWHERE, Body, Camera, Elsewhere, Entry, Floats, Quantity, Setting, Track
 
 FREE_DIAMETER, FREE_DIAMETER_LOG_SIGMA = 0.07, 1.0
 """What people throw, kick and swing: 1 cm to 0.5 m within two sigma (m)."""
@@ -145,6 +145,7 @@ class Problem:
     centre_sigma: Floats
     radius_sigma: Floats
     slow_error: float
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE
 
     @property
     def told_scale(self) -> Quantity | None:
@@ -152,7 +153,9 @@ class Problem:
         return self.known.scale if "px_per_m" in self.names else None
 
 
-def state_problem(track: Track, pattern: str, camera: Camera, body: Body, known: Known) -> Problem:
+def state_problem(
+    track: Track, pattern: str, camera: Camera, body: Body, known: Known, elsewhere: Elsewhere = NOTHING_ELSEWHERE
+) -> Problem:  # fmt: skip
     """The least-squares problem of ``pattern`` on ``track``."""
     model = FORCE_MODELS[pattern]
     setting = build_setting(model, camera, body, known)
@@ -171,6 +174,7 @@ def state_problem(track: Track, pattern: str, camera: Camera, body: Body, known:
         observed=np.column_stack([track.centre_px, track.radius_px]),
         whitening=np.linalg.inv(np.linalg.cholesky(track.covariance_px)),
         centre_sigma=track.sigma_px, radius_sigma=_honest_radius_sigma(track), slow_error=track.slow_error,
+        elsewhere=elsewhere,
     )  # fmt: skip
 
 
@@ -238,6 +242,19 @@ def unpack(problem: Problem, theta: Floats) -> dict[str, Floats]:
     return p
 
 
+def coordinates(problem: Problem, theta: Floats, names: tuple[str, ...]) -> Floats:
+    """(B, k) the coordinates of ``names``: those of ``theta`` (B, m), or what they are held at; zero for a force that the law does not have."""
+    columns = []
+    for name in names:
+        if name in problem.names:
+            columns.append(theta[:, problem.names.index(name)])
+        else:
+            entry = problem.setting.entries.get(name)
+            value = 0.0 if entry is None else math.log(entry.value) if name in LOG_NAMES else entry.value
+            columns.append(np.full(len(theta), value))
+    return np.stack(columns, axis=1)
+
+
 def predict_image(problem: Problem, theta: Floats, t: Floats | None = None) -> tuple[Floats, Floats]:
     """What the camera sees: (B, n, 3) of u, v and apparent radius in px, and the local scale (B, n) in px/m."""
     p = unpack(problem, theta)
@@ -271,7 +288,7 @@ def coordinates_by_px(problem: Problem, p: Mapping[str, float], states: Floats, 
 
 
 def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:
-    """(B, k) rows of the priors in units of their sigmas: one for each bound coordinate, then mass, depth and the user's scale."""
+    """(B, k) rows of the priors in units of their sigmas: each bound coordinate's, mass, depth, the user's scale, what was told elsewhere."""
     bound = np.isfinite(problem.prior_sigma)
     rows = [(theta[:, bound] - problem.prior_value[bound]) / problem.prior_sigma[bound]]
     p = unpack(problem, theta)
@@ -282,6 +299,8 @@ def prior_residuals(problem: Problem, theta: Floats, scale: Floats) -> Floats:
     if problem.told_scale is not None:
         middle = np.maximum(scale[:, scale.shape[1] // 2], 1e-9)
         rows.append((np.log(middle / problem.told_scale.value) / log_sigma(problem.told_scale))[:, None])
+    if len(problem.elsewhere.target):
+        rows.append(coordinates(problem, theta, problem.elsewhere.names) @ problem.elsewhere.root.T - problem.elsewhere.target)
     return np.concatenate(rows, axis=1)
 
 

@@ -131,6 +131,15 @@ def find_stretches(
     return tuple(sorted(found, key=lambda s: (-s.duration, -s.fit.evidence)))
 
 
+def find_begun(track: Track, stretches: Sequence[Stretch], surroundings: Surroundings) -> Stretch | None:
+    """What goes on where the last stretch ended, to the end of the track, if its law holds there: too short for the recogniser to propose it."""
+    last = max(stretches, key=lambda s: s.last, default=None)
+    if last is None or len(track) - last.last < MIN_STABLE_SAMPLES:
+        return None
+    fit = _fit_rows(track, last.last, len(track), last.fit.pattern, surroundings, None)
+    return Stretch(last.last, len(track), fit) if misfit_ratio(fit, local_noise(track)[last.last :]) <= 1.0 else None
+
+
 def _better(kept: Stretch, new: Stretch) -> bool:
     """Whether ``kept`` stays: clearly longer, or as long and more evident."""
     old_length, new_length = kept.last - kept.first, new.last - new.first

@@ -46,6 +46,8 @@ DRIFTING_CHARGE = 6.0
 """Sigmas of drift of a charge that call a pattern drifting: far above chance, so that small lens errors do not."""
 RELEVANT_CHARGE = 0.03
 """And the drift must be this share of the charge's own range or scale."""
+UNTOLD, LEAST_KNOWN = 1e-9, 0.01
+"""Precision, in that of the fit, that stands for none; and share of it from which on nothing is known."""
 NOT_OF_THE_PATH = frozenset({"radius_bias_px", "diameter", "density", "g", "vz", "pitch", "focal_px", "plane_angle", "quadratic_damping"})
 """Numbers that the apparent size or a prior decides: the path of the centre is hardly free in them."""
 DOUBTED_WEIGHT, MOST_DOUBTED = 0.3, 0.2
@@ -188,11 +190,23 @@ def _log_density(means: Floats, covariance: Floats) -> float:
 
 
 def _numbers_of(fit: Fit) -> float:
-    """How many numbers of the path the law is free in: what the data, not the priors, decide."""
-    prior = np.array([fit.setting.entries[name].sigma for name in fit.names])
+    """How many numbers of the path the law is free in: what the data, not the priors or the track's other flights, decide."""
+    prior = _prior_variance(fit)
     with np.errstate(divide="ignore", invalid="ignore"):
-        learned = np.where(np.isfinite(prior), 1.0 - np.minimum(np.diag(fit.covariance) / np.where(prior > 0, prior, 1.0) ** 2, 1.0), 1.0)
+        learned = np.where(np.isfinite(prior), 1.0 - np.minimum(np.diag(fit.covariance) / np.where(prior > 0, prior, 1.0), 1.0), 1.0)
     return float(sum(share for name, share in zip(fit.names, learned, strict=True) if name not in NOT_OF_THE_PATH))
+
+
+def _prior_variance(fit: Fit) -> Floats:
+    """(m,) variance of each coordinate before the stretch was seen, infinite where nothing was known."""
+    sigma = np.array([fit.setting.entries[name].sigma for name in fit.names])
+    if not fit.elsewhere.spans:
+        return np.asarray(sigma**2)
+    spread = np.sqrt(np.diag(fit.covariance))
+    places = np.array([[name == own for own in fit.names] for name in fit.elsewhere.names], dtype=float)
+    root = fit.elsewhere.root @ places * spread
+    variance = np.diag(np.linalg.inv(np.diag((spread / sigma) ** 2 + UNTOLD) + root.T @ root))
+    return np.asarray(np.where(variance < LEAST_KNOWN / UNTOLD, variance * spread**2, np.inf))
 
 
 def _block_means(fit: Fit) -> tuple[Floats, Floats, Floats, Floats, Floats]:
