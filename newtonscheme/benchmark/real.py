@@ -38,6 +38,10 @@ def read_manifest() -> tuple[Mapping[str, Any], ...]:
     return tuple(MappingProxyType(entry) for entry in tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["file"])
 
 
+FOLLOWED_SHARE = 0.5
+"""Of the samples of the track with most of them: the best ranked track that has so many judges."""
+
+
 def list_real(folder: str | None, count: int) -> tuple[Recipe, ...]:
     """A recipe for each series or stretch of each file of the manifest, at most ``count`` of each pattern of tables; files are not opened yet."""
     if folder is None:
@@ -88,10 +92,10 @@ def _read_table(recipe: Recipe, entry: Mapping[str, Any], path: Path) -> tuple[C
 
 
 def _read_film(recipe: Recipe, entry: Mapping[str, Any], path: Path) -> tuple[Case, ...]:
-    """The object that vision follows best over the stretch, and the same object as vision sees it when the film ends at the cut."""
+    """The best object that vision follows over the stretch, and the same object as vision sees it when the film ends at the cut."""
     whole = track_film(path)
     followed = [_between(t, entry["first"], entry["last"]) for t in whole.tracks]
-    judge = max(followed, key=len)
+    judge = next(track for track in followed if len(track) >= FOLLOWED_SHARE * max(map(len, followed)))
     if len(judge) < LEAST_SAMPLES:
         return ()
     video, cases = whole.video, []

@@ -70,7 +70,7 @@ def smoothness_of(t: Floats, centre: Floats, radius: Floats, shape: float, contr
     return float(np.prod(credit))
 
 
-def parabola_at(rows: Ints, values: Floats, row: int) -> Floats:
+def parabola_at(rows: Ints, values: Floats, row: float) -> Floats:
     """The value at ``row`` of the parabola through values (n, c) at ``rows`` (n,); of a straight line or mean where n is less than 4 or 2."""
     x = (rows - row).astype(float)
     basis = (x / max(float(np.abs(x).max()), 1.0))[:, None] ** np.arange(min(2, len(rows) // 2) + 1)

@@ -34,6 +34,9 @@ JOIN_GAP, JOIN_ENDS = 15, 5
 """Frames that may lie between the end of one path and its continuation, and discs at either end that one cubic must go through."""
 STRAY_DISCS, STRAY_RADII = 3, 3.0
 """Discs before and after a sample that say where it must be, and the radii from which it is elsewhere."""
+CONTACT_GAP, CONTACT_SIZE, CONTACT_RADII, CONTACT_INSTANTS = 3, 1.2, 0.5, 9
+"""Frames from the end of a path to one that a contact began where it ended, the factor within which their radii agree, the radii by which the
+places they lead to may be apart when they are nearest, and the instants at which that is looked at."""
 AGREE_RADII = 0.4
 """Discs whose centres are within this many radii are the same."""
 
@@ -56,6 +59,11 @@ def smoothest_runs(path: Path, evidence: Evidence, *, measured: bool) -> list[tu
     features = _features_of(path, evidence)
     score = cache(lambda start, stop: _score(features, start, stop, evidence.stride, measured))
     return [(score(start, stop), _part(path, start, stop)) for start, stop in _best_pieces(cuts, score)]
+
+
+def worth_of(path: Path, evidence: Evidence) -> float:
+    """What a path's best run is worth: a ball's flights are smooth, but where it bounces every few frames the whole of its path is not."""
+    return max((score for score, _ in smoothest_runs(path, evidence, measured=True)), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,8 @@ def joined_paths(paths: Iterable[Path], evidence: Evidence) -> list[Path]:
             (less, fewer), (more, most) = sorted(((path, own), (other, its)), key=lambda pair: len(pair[1]))
             rows = sorted((dict(less.rows) | dict(more.rows) | fewer | most).items())
             ends = {end for part in (path, other) for end in (part.rows[0][0], part.rows[-1][0] + 1) if _leaps(rows, end, evidence)}
-            path = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends})))
+            contacts = {row for row in (min(own, default=0), min(its, default=0)) if _touches(own, its, row, evidence)}
+            path = replace(other, rows=rows, turns=tuple(sorted({*other.turns, *path.turns, *ends, *contacts})))
             own = _discs(path, evidence)
         out.append((path, own))
     return [path for path, _ in out]
@@ -254,9 +263,11 @@ def _go_on(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool
 
 
 def _continue(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
-    """Whether the second path goes on where the first ends."""
+    """Whether the second path goes on where the first ends, as a free body does or after a contact there."""
     if min(len(own), len(its)) < JOIN_ENDS or not 0 < min(its) - max(own) <= JOIN_GAP:
         return False
+    if _meet(own, its, evidence):
+        return True
     rows = [*sorted(own.items())[-JOIN_ENDS:], *sorted(its.items())[:JOIN_ENDS]]
     discs = [evidence.samples[key] for key in rows]
     at = np.array([a for a, _ in rows], float)
@@ -267,3 +278,26 @@ def _continue(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> b
     before, after = float(np.median(radius[:JOIN_ENDS])), float(np.median(radius[JOIN_ENDS:]))
     close = np.median(np.hypot(*off.T)) < AGREE_RADII * 0.5 * (before + after)
     return bool(close and 1 / SAME_SIZE < before / after < SAME_SIZE)
+
+
+def _touches(own: dict[int, int], its: dict[int, int], row: int, evidence: Evidence) -> bool:
+    """Whether one of two paths begins at frame's row ``row`` where a contact ended what the other was up to there."""
+    early, late = (own, its) if min(its, default=0) == row else (its, own)
+    before = {a: b for a, b in early.items() if a < row}
+    return min(len(before), len(late)) >= JOIN_ENDS and min(late) == row and _meet(before, late, evidence)
+
+
+def _meet(own: dict[int, int], its: dict[int, int], evidence: Evidence) -> bool:
+    """Whether the second path begins, within a few frames, at the place to which the first one led: a ball that bounced."""
+    if min(its) - max(own) > CONTACT_GAP:
+        return False
+    ends = sorted(own.items())[-JOIN_ENDS:], sorted(its.items())[:JOIN_ENDS]
+    rows = [np.array([a for a, _ in end]) for end in ends]
+    discs = [[evidence.samples[key] for key in end] for end in ends]
+    centres = [np.array([d.centre for d in each]) for each in discs]
+    radii = [float(np.median([d.radius for d in each])) for each in discs]
+    # Nobody saw when in the gap they met.
+    instants = np.linspace(max(own) - 0.5, min(its) + 0.5, CONTACT_INSTANTS)
+    paths = [np.array([parabola_at(r, c, instant) for instant in instants]) for r, c in zip(rows, centres, strict=True)]
+    apart = float(np.hypot(*(paths[0] - paths[1]).T).min())
+    return bool(apart < CONTACT_RADII * max(radii) and 1 / CONTACT_SIZE < radii[0] / radii[1] < CONTACT_SIZE)

@@ -20,7 +20,18 @@ from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
 from .sampling import is_known, sample_path, shows_discs
-from .selection import SAME_SHARE, SAME_SIZE, completed_path, distinct_paths, joined_paths, score_of, share_of_regions, smoothest_runs, without_strays
+from .selection import (
+    SAME_SHARE,
+    SAME_SIZE,
+    completed_path,
+    distinct_paths,
+    joined_paths,
+    score_of,
+    share_of_regions,
+    smoothest_runs,
+    without_strays,
+    worth_of,
+)  # fmt: skip
 from .steadiness import camera_moves
 
 if TYPE_CHECKING:
@@ -184,7 +195,7 @@ def _runs_of(linker: Linker, evidence: Evidence, first: int) -> list[tuple[float
 def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
     def best_first(some: list[Path]) -> list[Path]:
-        return sorted(some, key=lambda p: -score_of(p, evidence, measured=True))
+        return sorted(some, key=lambda p: -worth_of(p, evidence))
 
     def best_runs(some: Iterable[Path]) -> list[Path]:
         runs = [pair for path in some for pair in smoothest_runs(path, evidence, measured=True)]
@@ -252,7 +263,7 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     """A path's samples as a track, its sigmas brought to what the path itself shows; None when too little of it is left."""
     inner = _core(np.array([evidence.fitted(key) for key in path.rows]))
     path = replace(path, rows=_without_jumps(path.rows[inner], evidence))
-    smoothness = score_of(path, evidence, measured=True)
+    smoothness = worth_of(path, evidence)
     if len(path.rows) < MIN_TRACK or smoothness < MIN_SMOOTHNESS:
         return None
     samples = [evidence.sample(key) for key in path.rows]

@@ -11,7 +11,7 @@ import pytest
 from newtonscheme.vision.detection import Candidate
 from newtonscheme.vision.evidence import Evidence, Sample
 from newtonscheme.vision.linking import Path
-from newtonscheme.vision.selection import joined_paths, smoothest_runs, without_strays
+from newtonscheme.vision.selection import joined_paths, smoothest_runs, without_strays, worth_of
 from newtonscheme.vision.tracking import _ranked, _track
 
 FRAMES = 30
@@ -115,3 +115,43 @@ def test_pieces_of_one_path_are_joined_in_any_order(order: tuple[int, int, int])
     pieces = [Path([(k, 0) for k in range(10 * n, 10 * n + 10)], 60.0, np.zeros(4)) for n in range(3)]
     joined = joined_paths([pieces[n] for n in order], evidence)
     assert [path.rows for path in joined] == [[(k, 0) for k in range(FRAMES)]]
+
+
+def bounces(*, apart: float = 0.0) -> np.ndarray:
+    """A ball that bounces every ten frames; the second flight begins that many px beside where the first one ended."""
+    k = np.arange(FRAMES, dtype=float)
+    since = np.mod(k, 10.0) + 0.4
+    return np.column_stack([40.0 + 6.0 * k + apart * (k >= 10), 200.0 - 2.0 * since * (10.8 - since)])
+
+
+def flights() -> list[Path]:
+    return [Path([(k, 0) for k in range(a, a + 10)], 90.0 - a, np.zeros(4)) for a in (0, 10, 20)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_flights_that_meet_at_a_bounce_are_one_ball(order: tuple[int, int, int]) -> None:
+    evidence = seen([bounces()])
+    joined = joined_paths([flights()[n] for n in order], evidence)
+    assert len(joined) == 1
+    assert [row for row, _ in joined[0].rows] == list(range(FRAMES))
+    assert {10, 20} <= set(joined[0].turns)
+
+
+def test_a_flight_that_begins_elsewhere_is_another_ball() -> None:
+    evidence = seen([bounces(apart=30.0)])
+    assert len(joined_paths(flights()[:2], evidence)) == 2
+
+
+def test_a_ball_of_another_size_that_begins_there_is_another_ball() -> None:
+    evidence = seen([bounces()])
+    for k in range(10, FRAMES):
+        evidence.samples[(k, 0)] = replace(evidence.samples[(k, 0)], radius=6.5)
+    assert len(joined_paths(flights()[:2], evidence)) == 2
+
+
+def test_a_ball_that_bounces_often_is_worth_what_its_best_flight_is() -> None:
+    evidence = seen([bounces()])
+    (ball,) = joined_paths(flights(), evidence)
+    assert worth_of(ball, evidence) >= max(worth_of(flight, evidence) for flight in flights())
+    (track,) = _ranked(flights(), evidence, 8)
+    assert len(track) == FRAMES
