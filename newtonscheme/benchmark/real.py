@@ -30,16 +30,14 @@ MANIFEST = Path(__file__).with_name("real.toml")
 SAME_OBJECT = 0.5
 """Of the shorter of two tracks: how many of their common frames must agree for them to be of one object."""
 SAME_PLACE_PX = 3.0
+FOLLOWED_SHARE = 0.5
+"""Of the samples of the track with most of them: the best ranked track that has so many judges."""
 
 
 @cache
 def read_manifest() -> tuple[Mapping[str, Any], ...]:
     """The entries of the manifest: which files are meant, by digest, and what each is."""
     return tuple(MappingProxyType(entry) for entry in tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["file"])
-
-
-FOLLOWED_SHARE = 0.5
-"""Of the samples of the track with most of them: the best ranked track that has so many judges."""
 
 
 def list_real(folder: str | None, count: int) -> tuple[Recipe, ...]:

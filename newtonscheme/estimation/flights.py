@@ -18,7 +18,7 @@ import numpy as np
 from ..types import NOTHING_ELSEWHERE, Bools, Elsewhere, Fit, Floats, Ints
 from .descent import Residuals, both_ways
 from .fitting import fit_pattern, invert_information, lock_noise
-from .parameters import Known, Problem, predict_image
+from .parameters import Known, Problem, predict_image, unpack
 
 SHARED = frozenset({"pitch", "roll", "focal_px", "radius_bias_px", "g", "diameter", "density", "drag_coefficient"})
 """What a contact does not change."""
@@ -135,7 +135,8 @@ def _contact(before: _Flight, after: _Flight) -> tuple[Ints, Floats, Floats]:
     leads, m = np.log(np.maximum(scale[:, 0], 1e-12)), len(h)
     slope = (leads[1 : m + 1] - leads[m + 1 :]) / (2.0 * h)
     place = after.problem.names.index("px_per_m")
-    depth = float(np.exp(after.theta[after.problem.names.index("focal_px")] - after.theta[place])) if "focal_px" in after.problem.names else math.inf
+    begins = unpack(after.problem, after.theta[None])
+    depth = float(begins["focal_px"][0] / begins["px_per_m"][0])
     sigma = math.hypot(SAME_PLACE, WANDERING * max(after.begin - before.end, 0.0) / depth)
     columns = np.append(before.columns, after.columns[place])
     jacobian = np.append(slope, -1.0) / sigma
