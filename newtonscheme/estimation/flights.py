@@ -50,7 +50,7 @@ class _Flight:
 
 
 def learn_elsewhere(fit: Fit, others: Sequence[Fit], known: Known) -> Elsewhere:
-    """What ``others`` tell of the numbers of ``fit``: all of them if they agree, else as many as do, nearest in time first.
+    """What ``others`` tell of the numbers of ``fit``: all of them if they agree, else as many as do if most of them do, nearest in time first.
 
     Args:
         fit: A flight, fitted by itself.
@@ -67,7 +67,7 @@ def learn_elsewhere(fit: Fit, others: Sequence[Fit], known: Known) -> Elsewhere:
         more = _learn_from(fit, [*kept, other], known)
         if more is not None:
             kept, told = [*kept, other], more
-    return told or NOTHING_ELSEWHERE
+    return told if told is not None and 2 * len(kept) > len(near) else NOTHING_ELSEWHERE
 
 
 def _learn_from(fit: Fit, others: Sequence[Fit], known: Known) -> Elsewhere | None:

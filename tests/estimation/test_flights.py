@@ -107,6 +107,12 @@ def test_one_that_disagrees_does_not_silence_the_others() -> None:
     assert [span[0] for span in told.spans] == [first.t[0], third.t[0]]
 
 
+def test_where_as_many_disagree_as_agree_nobody_is_believed() -> None:
+    _, (_, second, third, last) = film_bounces(2)
+    slowed = replace(second, t=second.t[0] + 1.4 * (second.t - second.t[0]))
+    assert learn_elsewhere(fit(last), [fit(slowed), fit(third)], known()) is NOTHING_ELSEWHERE
+
+
 def test_alone_there_is_nothing_to_be_told() -> None:
     _, (*_, last) = film_bounces(0)
     assert learn_elsewhere(fit(last), [], known()) is NOTHING_ELSEWHERE
