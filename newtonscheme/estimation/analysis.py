@@ -190,7 +190,7 @@ def _attempts(
     """
     flights = _Flights(track, stretches, around)
     ordered = _in_order(stretches, track, size_px, moment)
-    begun = [s for s in ordered[1:] if find_end(track, s, size_px).kind == "end_of_clip"] if moment == "latest" else []
+    begun = [s for s in ordered[1:] if find_end(track, s, size_px).kind in ("end_of_clip", "lost")] if moment == "latest" else []
     short = find_begun(track, stretches, around) if moment != "longest" and flights.number else None
     for stretch in [s for s in (short, *begun[:1]) if s is not None]:
         told = flights.tell_of(stretch)
