@@ -192,12 +192,13 @@ def _attempts(
     ordered = _in_order(stretches, track, size_px, moment)
     begun = [s for s in ordered[1:] if find_end(track, s, size_px).kind in ("end_of_clip", "lost")] if moment == "latest" else []
     short = find_begun(track, stretches, around) if moment != "longest" and flights.number else None
-    for stretch in [s for s in (short, *begun[:1]) if s is not None]:
+    foremost = [s for s in (short, *begun[:1]) if s is not None]
+    for stretch in foremost:
         told = flights.tell_of(stretch)
         if told.spans:
             yield stretch, told
     for stretch in ordered[:STRETCHES_TRIED]:
-        told = flights.tell_of(stretch)
+        told = NOTHING_ELSEWHERE if any(stretch is tried for tried in foremost) else flights.tell_of(stretch)
         if told.spans:
             yield stretch, told
         yield stretch, NOTHING_ELSEWHERE
@@ -218,10 +219,11 @@ class _Flights:
 
     def tell_of(self, stretch: Stretch) -> Elsewhere:
         """What the others that are stable tell of one."""
-        known, others = self._around.known, [self._fit(s) for s in self._stretches if s is not stretch and not s.overlaps(stretch)]
+        others = [s for s in self._stretches if s is not stretch and not s.overlaps(stretch)]
         if not others or not _flies(stretch):
             return NOTHING_ELSEWHERE
-        stable = [fit for fit in others if fit.success and assess_fit(fit, known, part=True)[0] == "stable"]
+        known, fits = self._around.known, [self._fit(s) for s in others]
+        stable = [fit for fit in fits if fit.success and assess_fit(fit, known, part=True)[0] == "stable"]
         own = self._fit(stretch)
         return learn_elsewhere(own, stable, known) if own.success else NOTHING_ELSEWHERE
 

@@ -194,9 +194,6 @@ def _runs_of(linker: Linker, evidence: Evidence, first: int) -> list[tuple[float
 
 def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
 
-    def best_first(some: list[Path]) -> list[Path]:
-        return sorted(some, key=lambda p: -worth_of(p, evidence))
-
     def best_runs(some: Iterable[Path]) -> list[Path]:
         runs = [pair for path in some for pair in smoothest_runs(path, evidence, measured=True)]
         return [run for _, run in sorted(runs, key=lambda pair: -pair[0])]
@@ -205,7 +202,8 @@ def _ranked(paths: list[Path], evidence: Evidence, most: int) -> list[Track]:
     # What a path was before it turned is often another object, which must not be joined along with it.
     parts = best_runs(completed_path(path, evidence) for path in sampled)
     whole = (without_strays(path, evidence) for path in joined_paths(parts, evidence))
-    best = distinct_paths(best_first(joined_paths(best_runs(whole), evidence)), evidence, PREFERENCE * most)
+    objects = sorted(joined_paths(best_runs(whole), evidence), key=lambda path: -worth_of(path, evidence))
+    best = distinct_paths(objects, evidence, PREFERENCE * most)
     found = [(track, path) for path in best if (track := _track(path, evidence)) is not None]
     distinct: list[tuple[Track, Path]] = []
     for track, path in sorted(found, key=lambda pair: -pair[0].smoothness):

@@ -29,8 +29,8 @@ def recogniser() -> Recogniser:
     return load_recogniser()
 
 
-def fit(track: Track, near: Fit | None = None, **options: str) -> Fit:
-    return fit_pattern(track, "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known(**options), near=near)
+def fit(track: Track) -> Fit:
+    return fit_pattern(track, "free_fall", camera=assumed_camera(), body=FREE_BODY, known=known())
 
 
 @lru_cache(maxsize=20)
