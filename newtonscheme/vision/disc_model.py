@@ -6,11 +6,13 @@ film then holds about the square root of the light (ITU-R BT.709's curve, 1.099 
     brightness = sqrt((1 - a) background^2 + a shade^2)
 
 and the edge of a dark disc seems to lie further inside than that of a bright one, by up to half a pixel. A colour difference is that of blue
-or red from brightness, each of which is mixed so. The shade is linear and radially quadratic in place; the edge is a logistic step.
+or red from brightness, each of which is mixed so. Films that were drawn or scaled down by software are mixed as code values instead: their
+pixels are plain means. The shade is quadratic in place and goes along with a disc that moves during the exposure; the edge is a logistic step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +25,16 @@ BAND_PX, BAND_RADII = 3.0, 0.06
 LEAST_THINNED = 10.0
 """Radius in pixels from which every second pixel of brightness, as on a chessboard, is enough: neighbours' errors, those of compression, are
 much the same."""
-SHARED, STREAK, OWN_NUMBERS = 3, 2, 6
-"""Numbers that all planes share: centre and log radius; the streak; each plane's own: log edge width, shade (mean, du, dv, radial), offset."""
+SHARED, STREAK, OWN_NUMBERS = 3, 2, 8
+"""Numbers that all planes share: centre and log radius; the streak; each plane's own: log edge width, shade (mean,
+linear in u and v, radially quadratic, the other two quadratic forms), offset."""
 STREAKS = slice(SHARED + OWN_NUMBERS, SHARED + OWN_NUMBERS + STREAK)
 """Where the streak stands."""
+SHADES, OFFSET = slice(2, OWN_NUMBERS - 1), OWN_NUMBERS - 1
+"""Where the shade's forms and the background's offset stand among a plane's own numbers."""
+ONLY_CODED = 2
+"""The last forms, that make a shade bend more in one direction than in the other, belong to software's pixels only: before light's curve a
+sphere's shades bend little, and what is free to bend moves the centre instead (on 56 drawn balls of 6 px by 0.03 px in the median)."""
 COLOUR_STEP = 2
 """Pixels of brightness for one of colour each way (4:2:0)."""
 BLACK, LEAST_LIGHT = 16.0, 4.0
@@ -35,6 +43,10 @@ COLOUR_GAIN = (1.0, 1.77, 1.46)
 """How much blue and red (by plane) depart from brightness for each step of theirs: ITU-R BT.601 and BT.709, halfway."""
 LOGISTIC_SLOPE = 1.702
 """The logistic function of 1.702 x is within 0.01 of the normal distribution function of x."""
+FLAT, BOWL_MIDDLE = np.float32(2.0), np.float32(0.5)
+"""Squared distance in radii beyond which the bowl of the shade is flat, and what is taken off it so that it says little of the mean."""
+UNCOVERED = 1e-4
+"""Coverage below which no shade is told."""
 LEAST_NODES, MOST_NODES, NODES_PER_RADIUS = 5, 21, 2.5
 """Moments of the exposure at which a moving disc is drawn: enough that the steps between them are smaller than the disc."""
 TAILS = np.float32(4.0)
@@ -56,8 +68,8 @@ Scales = tuple[Singles, Singles]
 class Pixels:
     """Pixels (n, p) of one plane of n crops: frame, background, whether inside the picture, number in the whole crop.
 
-    ``bright`` is the background's brightness in a plane of colour, ``across`` and ``down`` are places in the crop; for ``step``, ``first``
-    and ``channel`` see `Plane`.
+    ``bright`` is the background's brightness in a plane of colour, ``across`` and ``down`` are places in the crop; for ``step``, ``first``,
+    ``channel`` and ``coded`` see `Plane`.
     """
 
     values: Singles
@@ -70,12 +82,13 @@ class Pixels:
     step: int
     first: int
     channel: int
+    coded: bool
 
     def rows(self, chosen: Bools) -> Pixels:
         """Some of the crops."""
         return Pixels(
             self.values[chosen], self.known[chosen], self.bright[chosen], self.seen[chosen], self.across[chosen], self.down[chosen],
-            self.row[chosen], self.step, self.first, self.channel,
+            self.row[chosen], self.step, self.first, self.channel, self.coded,
         )  # fmt: skip
 
 
@@ -84,6 +97,7 @@ class Plane:
     """One plane of n crops, frame and background (n, s, s), NaN outside the picture; every ``step``-th pixel of the finest plane.
 
     ``channel`` is 0 for brightness, 1 and 2 for blue and red, ``bright`` the background's brightness, ``first`` the place of its own numbers.
+    ``coded``: pixels mix code values, not light.
     """
 
     values: Singles
@@ -92,15 +106,17 @@ class Plane:
     step: int
     first: int
     channel: int
+    coded: bool
 
     @classmethod
-    def of(cls, images: Singles, backgrounds: Singles, bright: Singles, first: int, channel: int) -> Plane:
+    def of(cls, images: Singles, backgrounds: Singles, bright: Singles, first: int, channel: int, *, coded: bool = False) -> Plane:
         """A plane at its own resolution, from one at that of brightness."""
         if channel == 0:
-            return cls(images, backgrounds, bright, 1, first, channel)
+            return cls(images, backgrounds, bright, 1, first, channel, coded)
         step = COLOUR_STEP
         four = np.stack([bright[:, i::step, k::step] for i in range(step) for k in range(step)]).mean(axis=0)
-        return cls(np.ascontiguousarray(images[:, ::step, ::step]), np.ascontiguousarray(backgrounds[:, ::step, ::step]), four, step, first, channel)
+        still = np.ascontiguousarray(backgrounds[:, ::step, ::step])
+        return cls(np.ascontiguousarray(images[:, ::step, ::step]), still, four, step, first, channel, coded)
 
     def thinned(self, spacing: int) -> Pixels:
         """Every ``spacing``-th pixel each way, counted in pixels of the finest plane."""
@@ -117,8 +133,8 @@ class Plane:
         du, dv = place[None, None, :] - t[:, 0], place[None, :, None] - t[:, 1]
         streak: Floats | Singles = np.zeros((n, 1, 1), np.float32)
         if is_streaked(theta):
-            streak = np.hypot(t[:, 9], t[:, 10])
-            du, dv = from_middle_line(du, dv, t[:, 9], t[:, 10])
+            streak = np.hypot(*t[:, STREAKS].swapaxes(0, 1))
+            du, dv = from_middle_line(du, dv, *t[:, STREAKS].swapaxes(0, 1))
         radius = np.exp(t[:, 2])
         depth = radius - np.sqrt(du * du + dv * dv)
         band = np.float32(BAND_PX) + np.float32(BAND_RADII) * radius
@@ -148,7 +164,7 @@ class Plane:
         # A colour pixel stands for step x step fine ones: its centre lies between them.
         across, down = ((self.step * x + 0.5 * (self.step - 1)).astype(np.float32) for x in (column, row))
         at = self.step * (row * side * self.step + column)
-        return Pixels(values, known, bright, seen, across, down, at, self.step, self.first, self.channel)
+        return Pixels(values, known, bright, seen, across, down, at, self.step, self.first, self.channel, self.coded)
 
 
 def first_number(plane: int, streaked: bool) -> int:
@@ -230,38 +246,39 @@ def evaluate(theta: Floats, pixels: Pixels) -> Evaluation:
     t = theta.astype(np.float32)[:, :, None]
     own = pixels.first
     radius: Singles = np.exp(t[:, 2])
-    u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
-    coverage, edge = _sweep(theta, u, v, radius, np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, own]))
-    x: Singles = u / radius
-    y: Singles = v / radius
-    square = x * x + y * y
-    bowl = np.minimum(square, np.float32(2.0)) - np.float32(0.5)
-    forms = (x, y, bowl)
-    _, across, down, radial, offset = (t[:, own + k] for k in range(1, OWN_NUMBERS))
+    tinged = pixels.channel > 0 and not pixels.coded
+    swept = _sweep(theta, (own, SHARED) if tinged else (own,), pixels.across - t[:, 0], pixels.down - t[:, 1], radius)
+    coverage, edge, forms = swept.coverage, swept.edge, swept.forms
+    offset = t[:, own + OFFSET]
     behind, shade = pixels.known + offset, _shade(t, own, forms)
-    if pixels.channel == 0:
+    if pixels.coded:
+        model, by_coverage, by_shade, by_behind = behind + coverage * (shade - behind), shade - behind, coverage, 1 - coverage
+    elif not tinged:
         model, by_coverage, by_shade, by_behind = _mixed(behind - np.float32(BLACK), shade - np.float32(BLACK), coverage)
         model += np.float32(BLACK)
     else:
-        lights = (pixels.bright + t[:, SHARED + 5] - np.float32(BLACK), _shade(t, SHARED, forms) - np.float32(BLACK))
-        model, by_coverage, by_shade, by_behind = _mixed_colour(behind, shade, coverage, lights, np.float32(COLOUR_GAIN[pixels.channel]))
+        lights = (pixels.bright + t[:, SHARED + OFFSET] - np.float32(BLACK), _shade(t, SHARED, forms) - np.float32(BLACK))
+        model, by_coverage, by_shade, by_behind, by_light = _mixed_colour(behind, shade, coverage, lights, np.float32(COLOUR_GAIN[pixels.channel]))
+    free = SHADES.stop if pixels.coded else SHADES.stop - ONLY_CODED
     e = edge.shape[1]
-    jacobian = np.empty((len(theta), e + 5, u.shape[1]), np.float32)
+    jacobian = np.empty((len(theta), e + free, coverage.shape[1]), np.float32)
     np.multiply(edge, by_coverage[:, None], out=jacobian[:, :e])
-    jacobian[:, 0] -= by_shade * (across + 2 * radial * x) / radius
-    jacobian[:, 1] -= by_shade * (down + 2 * radial * y) / radius
-    jacobian[:, 2] -= by_shade * (across * x + down * y + 2 * radial * square)
-    jacobian[:, e], jacobian[:, e + 4] = by_shade, by_behind
-    jacobian[:, e + 1], jacobian[:, e + 2], jacobian[:, e + 3] = by_shade * x, by_shade * y, by_shade * bowl
-    streak = (9, 10) if is_streaked(theta) else ()
-    index = np.array([0, 1, 2, *streak, *range(own, own + OWN_NUMBERS)])
+    for by_own, shading in zip((by_shade, by_light) if tinged else (by_shade,), swept.shading, strict=True):
+        jacobian[:, : shading.shape[1]] += by_own[:, None] * shading
+    jacobian[:, e], jacobian[:, -1] = by_shade, by_behind
+    for k, form in enumerate(forms[: free - SHADES.start]):
+        np.multiply(by_shade, form, out=jacobian[:, e + 1 + k])
+    streak = range(STREAKS.start, STREAKS.stop) if is_streaked(theta) else ()
+    index = np.array([0, 1, 2, *streak, *range(own, own + free), own + OFFSET])
     return Evaluation((pixels.values - model) * pixels.seen, jacobian, edge, coverage, pixels.seen, index)
 
 
-def _shade(t: Singles, own: int, forms: tuple[Singles, Singles, Singles]) -> Singles:
+def _shade(t: Singles, own: int, forms: Sequence[Singles]) -> Singles:
     """(n, p) the disc's own brightness or colour."""
-    x, y, bowl = forms
-    return np.asarray(t[:, own + 1] + t[:, own + 2] * x + t[:, own + 3] * y + t[:, own + 4] * bowl)
+    shade = t[:, own + 1]
+    for k, form in enumerate(forms):
+        shade = shade + t[:, own + SHADES.start + k] * form
+    return np.asarray(shade)
 
 
 def _mixed(behind: Singles, shade: Singles, coverage: Singles) -> tuple[Singles, Singles, Singles, Singles]:
@@ -277,49 +294,150 @@ def _mixed(behind: Singles, shade: Singles, coverage: Singles) -> tuple[Singles,
 
 def _mixed_colour(
     behind: Singles, shade: Singles, coverage: Singles, lights: tuple[Singles, Singles], gain: np.float32
-) -> tuple[Singles, Singles, Singles, Singles]:
-    """The same for a colour difference, with the brightnesses over black of background and disc."""
+) -> tuple[Singles, Singles, Singles, Singles, Singles]:
+    """The same for a colour difference, with the brightnesses over black of background and disc; and its derivative by the disc's brightness."""
     dim, lit = (light + gain * (colour - np.float32(NEUTRAL)) for light, colour in zip(lights, (behind, shade), strict=True))
     own, by_coverage, by_shade, by_behind = _mixed(dim, lit, coverage)
-    bright, change, _, _ = _mixed(*lights, coverage)
-    return (own - bright) / gain + np.float32(NEUTRAL), (by_coverage - change) / gain, by_shade, by_behind
+    bright, change, by_bright, _ = _mixed(*lights, coverage)
+    return (own - bright) / gain + np.float32(NEUTRAL), (by_coverage - change) / gain, by_shade, by_behind, (by_shade - by_bright) / gain
 
 
-def _sweep(theta: Floats, u: Singles, v: Singles, radius: Singles, slope: Singles) -> tuple[Singles, Singles]:
-    """Coverage (n, p) of a disc, and its derivatives (n, e, p) by u, v, log r, streak and log edge width."""
-    streaked = is_streaked(theta)
-    edge = np.empty((len(theta), SHARED + STREAK * streaked + 1, u.shape[1]), np.float32)
+@dataclass(slots=True)
+class _Swept:
+    """A disc over an exposure: ``coverage`` (n, p), and its derivatives ``edge`` (n, e, p) by u, v, log r, streak and log edge width.
+
+    ``forms`` (n, p) are what the shade's terms are multiplied with, means over the moments at which the disc covers the pixel, and ``shading``
+    (n, k, p) the derivatives of each shade by the first k of those numbers.
+    """
+
+    coverage: Singles
+    edge: Singles
+    forms: tuple[Singles, ...]
+    shading: tuple[Singles, ...]
+
+
+def _sweep(theta: Floats, owns: Sequence[int], u: Singles, v: Singles, radius: Singles) -> _Swept:
+    """A disc seen from pixels (n, p) that lie (u, v) from its centre.
+
+    ``owns`` are where the numbers of planes begin: the edge is that of the first of them, the shades are those of all.
+    """
+    t = theta.astype(np.float32)[:, :, None]
+    slope: Singles = np.float32(LOGISTIC_SLOPE) * np.exp(-t[:, owns[0]])
+    shades = [_Terms.of(t[:, own + SHADES.start : own + SHADES.stop].swapaxes(0, 1), radius) for own in owns]
     away = u * u + v * v
-    if not streaked:
-        coverage, edge[:, 2], inward, edge[:, -1] = _crossed(away, radius, slope)
-        np.multiply(inward, u, out=edge[:, 0])
-        np.multiply(inward, v, out=edge[:, 1])
-    else:
-        a, b = theta.astype(np.float32)[:, STREAKS, None].swapaxes(0, 1)
-        along, length2 = 2 * (u * a + v * b), a * a + b * b
-        coverage, change, deep, inward, first, second = (np.zeros_like(u) for _ in range(6))
-        nodes = _nodes(theta).astype(np.float32)
-        for node in nodes:
-            part, its, pull, depth = _crossed(np.maximum(away - node * along + node * node * length2, 0), radius, slope)
-            coverage += part
-            change += its
-            deep += depth
-            inward += pull
-            pull *= node
-            first += pull
-            pull *= node
-            second += pull
-        # What the places along the streak add up to needs no sum of its own for each derivative: they are all linear in the node.
-        for k, (place, own) in enumerate(((u, a), (v, b))):
-            np.subtract(inward * place, first * own, out=edge[:, k])
-            np.subtract(first * place, second * own, out=edge[:, 3 + k])
-        edge[:, 2], edge[:, -1] = change, deep
-        coverage /= len(nodes)
-        slope = slope / np.float32(len(nodes))
+    if is_streaked(theta):
+        return _sweep_streak(theta, shades, u, v, radius, slope)
+    edge = np.empty((len(theta), SHARED + 1, u.shape[1]), np.float32)
+    coverage, edge[:, 2], inward, edge[:, 3] = _crossed(away, radius, slope)
+    np.multiply(inward, u, out=edge[:, 0])
+    np.multiply(inward, v, out=edge[:, 1])
+    _to_logarithms(edge, slope, radius)
+    moved = [terms.change(u, v) for terms in shades]
+    shading = tuple(np.stack([across, down, across * u + down * v], axis=1) for across, down in moved)
+    x: Singles = u / radius
+    y: Singles = v / radius
+    xx, yy = x * x, y * y
+    return _Swept(coverage, edge, (x, y, np.minimum(xx + yy, FLAT) - BOWL_MIDDLE, xx - yy, 2 * x * y), shading)
+
+
+@dataclass(slots=True)
+class _Terms:
+    """A shade in pixels from the disc's centre: the coefficients (n, 1) of u, v, u^2, v^2 and 2 u v."""
+
+    u: Singles
+    v: Singles
+    uu: Singles
+    vv: Singles
+    uv: Singles
+
+    @classmethod
+    def of(cls, numbers: Singles, radius: Singles) -> _Terms:
+        """From the coefficients of the forms, which are counted in radii."""
+        x, y, bowl, saddle, twist = numbers
+        square = radius * radius
+        return cls(x / radius, y / radius, (bowl + saddle) / square, (bowl - saddle) / square, twist / square)
+
+    def at(self, u: Singles, v: Singles) -> Singles:
+        """(n, p) the shade there, but for its mean."""
+        return np.asarray((self.u + self.uu * u + 2 * self.uv * v) * u + (self.v + self.vv * v) * v)
+
+    def change(self, u: Singles, v: Singles) -> tuple[Singles, Singles]:
+        """(n, p) what the shade of a pixel changes by as the centre moves along u and v."""
+        return -(self.u + 2 * (self.uu * u + self.uv * v)), -(self.v + 2 * (self.vv * v + self.uv * u))
+
+    def course(self, u: Singles, v: Singles, a: Singles, b: Singles) -> tuple[Singles, Singles]:
+        """What the shade of a pixel changes by as the centre moves along (a, b): once, and with the square of the way."""
+        across, down = self.change(u, v)
+        return across * a + down * b, self.at(a, b) - self.u * a - self.v * b
+
+
+def _sweep_streak(theta: Floats, shades: Sequence[_Terms], u: Singles, v: Singles, radius: Singles, slope: Singles) -> _Swept:
+    """The same of a disc that moves, and its shade with it: a pixel has the mean shade of what of the disc passes over it."""
+    a, b = theta.astype(np.float32)[:, STREAKS, None].swapaxes(0, 1)
+    away, along, length2 = u * u + v * v, 2 * (u * a + v * b), a * a + b * b
+    # Sums over the exposure: of coverage, and of its changes times one and times each shade, with powers of the moment.
+    covered, changed = _zeros(u, 3), [_zeros(u, 5) for _ in range(1 + len(shades))]
+    # A shade at a moment is a polynomial in it.
+    courses = [(terms.at(u, v), *terms.course(u, v, a, b)) for terms in shades]
+    nodes = _nodes(theta).astype(np.float32)
+    for node in nodes:
+        part, change, pull, deep = _crossed(np.maximum(away - node * along + node * node * length2, 0), radius, slope)
+        _add(covered, (part, node * part, node * node * part))
+        changes = (change, deep, pull, node * pull, node * node * pull)
+        _add(changed[0], changes)
+        for sums, (still, drift, bend) in zip(changed[1:], courses, strict=True):
+            shade = still + node * (drift + node * bend)
+            _add(sums, [shade * one for one in changes])
+    count = np.float32(len(nodes))
+    edge, *by_edges = (_along_streak(sums, u, v, a, b) for sums in changed)
+    for derivatives in (edge, *by_edges):
+        _to_logarithms(derivatives, slope / count, radius)
+    whole = np.maximum(covered[0], np.float32(UNCOVERED) * count)
+    first, second = covered[1] / whole, covered[2] / whole
+    x, y = u - first * a, v - first * b
+    xx, yy = (place * place - 2 * first * place * own + second * own * own for place, own in ((u, a), (v, b)))
+    xy = u * v - first * (u * b + v * a) + second * a * b
+    shading = []
+    for terms, by_edge in zip(shades, by_edges, strict=True):
+        linear, quadratic = terms.u * x + terms.v * y, terms.uu * xx + terms.vv * yy + 2 * terms.uv * xy
+        # The mean shade changes as the disc's own does, and as other parts of it come to count.
+        by_all = (by_edge - edge * (linear + quadratic)[:, None]) * (count / whole)[:, None]
+        by_all[:, :2] += np.stack(terms.change(x, y), axis=1)
+        by_all[:, 2] -= linear + 2 * quadratic
+        for k, (change, own) in enumerate(zip(terms.change(first * u - second * a, first * v - second * b), (terms.u, terms.v), strict=True)):
+            by_all[:, SHARED + k] += change + (1 - first) * own
+        shading.append(by_all)
+    square = radius * radius
+    forms = (x / radius, y / radius, (xx + yy) / square - BOWL_MIDDLE, (xx - yy) / square, 2 * xy / square)
+    return _Swept(covered[0] / count, edge, forms, tuple(shading))
+
+
+def _zeros(like: Singles, count: int) -> list[Singles]:
+    return [np.zeros_like(like) for _ in range(count)]
+
+
+def _add(sums: Sequence[Singles], values: Sequence[Singles]) -> None:
+    """Add to each of the sums, in place."""
+    for total, value in zip(sums, values, strict=True):
+        total += value
+
+
+def _along_streak(sums: Sequence[Singles], u: Singles, v: Singles, a: Singles, b: Singles) -> Singles:
+    """(n, e, p) derivatives, in units of the edge's slope, of what was added up over the exposure: they are all linear in the moment."""
+    change, deep, inward, first, second = sums
+    edge = np.empty((len(u), SHARED + STREAK + 1, u.shape[1]), np.float32)
+    for k, (place, own) in enumerate(((u, a), (v, b))):
+        np.subtract(inward * place, first * own, out=edge[:, k])
+        np.subtract(first * place, second * own, out=edge[:, SHARED + k])
+    edge[:, 2], edge[:, -1] = change, deep
+    return edge
+
+
+def _to_logarithms(edge: Singles, slope: Singles, radius: Singles) -> None:
+    """From derivatives in units of the edge's slope to those by u, v, log r, ..., log edge width, in place."""
     edge *= slope[:, None]
     edge[:, 2] *= radius
     np.negative(edge[:, -1], out=edge[:, -1])
-    return coverage, edge
 
 
 def _crossed(away: Singles, radius: Singles, slope: Singles) -> tuple[Singles, Singles, Singles, Singles]:
@@ -341,7 +459,7 @@ def _crossed(away: Singles, radius: Singles, slope: Singles) -> tuple[Singles, S
 
 def _nodes(theta: Floats) -> Floats:
     """Midpoints of equal parts of the exposure, in shares of it, -1/2 to 1/2."""
-    ratio = float(np.max(np.hypot(theta[:, 9], theta[:, 10]) / np.exp(theta[:, 2])))
+    ratio = float(np.max(np.hypot(*theta[:, STREAKS].T) / np.exp(theta[:, 2])))
     count = int(np.clip(np.ceil(NODES_PER_RADIUS * ratio) + 2, LEAST_NODES, MOST_NODES))
     return (np.arange(count) + 0.5) / count - 0.5
 

@@ -44,7 +44,10 @@ class Sample:
 
 @dataclass(slots=True)
 class Evidence:
-    """Rows are frames in the order they came; ``added`` names, for a path's first key, samples found where no candidate was."""
+    """Rows are frames in the order they came; ``added`` names, for a path's first key, samples found where no candidate was.
+
+    ``coded`` is whether the film's pixels mix code values and not light, None as long as no path has told.
+    """
 
     stride: int
     index: list[int] = field(default_factory=list)
@@ -53,6 +56,7 @@ class Evidence:
     samples: dict[Key, Sample] = field(default_factory=dict)
     added: dict[Key, list[Key]] = field(default_factory=dict)
     patches: dict[Key, Patch] = field(default_factory=dict)
+    coded: bool | None = None
 
     def candidate(self, key: Key) -> Candidate:
         """The candidate of a key."""

@@ -82,6 +82,10 @@ PULLED_RADII, PULLED_LOG_RADIUS, PULLED_SHARE = 0.06, 0.05, 0.5
 """Distance in radii and change of the radius from which what is attached to a disc pulls it, and the share of the trial samples that must show it."""
 ASIDE_RADII, ASIDE_SCATTER = 0.1, 1.0
 """Distance in radii by which a shadow beside an object draws its discs to itself, and how much of that they may differ by."""
+ROUGHER = 1.1
+"""How much less smoothly the centres may go in a look in which the pixels are likelier: what chance does to the median of twenty."""
+PARTS, PART_SAMPLES = 3, 12
+"""How many parts of a long path, of how many samples each, tell how it is looked at best."""
 PART_SHARE = 0.5
 """Share of a path's candidates that are parts of larger regions from which something of another colour may be attached to the object."""
 SURE_REACH = 1.5
@@ -103,17 +107,70 @@ class Samples:
     brightest: Floats
     explained: Floats
     streak_px: Floats
+    surprise: Floats
     fitted: Bools
 
 
-def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> Samples:
-    """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch."""
+def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], coded: bool | None = None) -> tuple[Samples, bool | None]:
+    """Fit discs to one object's candidates in frames ``rows`` (n,) of a stretch.
+
+    ``coded``: whether the film's pixels mix code values, as software's do, and not light, as a camera's; None if that is not known. What is known
+    of it afterwards is the second value.
+    """
     place, size = _regions(stretch, candidates)
     pick = np.array(spread_indices(len(rows), TRIAL_SAMPLES))
-    view, tried, fine = _first_look(stretch, rows[pick], place[pick], size[pick], candidates)
+    view, tried, fine = _first_look(stretch, rows[pick], place[pick], size[pick], candidates, bool(coded))
     if not fine.any() and (whole := _whole_of_part(tried, place[pick])) is not None:
         place, size = place + whole[0], np.full(len(rows), whole[1])
         tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
+    path = _Path(stretch, rows, place, size, _lengths(candidates))
+    if coded is None and fine.mean() >= SURE_SHARE and len(rows) > 2 * NEIGHBOURS:
+        coded = _are_coded(path.parts(), view)
+        if coded:
+            view = replace(view, coded=True)
+            tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
+    return _measured(path, view, pick, tried, fine), coded
+
+
+def _are_coded(path: _Path, view: _View) -> bool | None:
+    """Whether software's pixels are likelier than a camera's, and the path goes smoothly in them; None where too few discs can tell."""
+    otherwise = replace(view, coded=True)
+    lit, drawn = (_measured(path, look, *path.tried(look)) for look in (view, otherwise))
+    both = lit.fitted & drawn.fitted & (np.any(lit.streak_px, axis=1) == np.any(drawn.streak_px, axis=1))
+    if both.sum() <= 2 * NEIGHBOURS:
+        return None
+    likelier = float(np.median(drawn.surprise[both] - lit.surprise[both])) < 0
+    rough, before = (float(np.median(_kinks(each.centre_px[both])[2:-2])) for each in (drawn, lit))
+    return likelier and rough <= ROUGHER * before
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The candidates of one object in frames ``rows`` (n,): place (n, 2), radius and streak length (n,) by the regions."""
+
+    stretch: Stretch
+    rows: Ints
+    place: Floats
+    size: Floats
+    length: Floats
+
+    def tried(self, view: _View) -> tuple[Ints, Samples, Bools]:
+        """A few samples from all over the path: which, their discs from what the regions alone tell, and which of them are believable."""
+        pick = np.array(spread_indices(len(self.rows), TRIAL_SAMPLES))
+        return pick, *_try(self.stretch, self.rows[pick], self.place[pick], self.size[pick], view)
+
+    def parts(self) -> _Path:
+        """A few unbroken parts of a long path, enough to see how smoothly it goes; all of a short one."""
+        if len(self.rows) <= 2 * PARTS * PART_SAMPLES:
+            return self
+        first = np.linspace(0, len(self.rows) - PART_SAMPLES, PARTS).astype(int)
+        kept = (first[:, None] + np.arange(PART_SAMPLES)).ravel()
+        return _Path(self.stretch, self.rows[kept], self.place[kept], self.size[kept], self.length[kept])
+
+
+def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools) -> Samples:
+    """A path's samples from those in ``pick`` that were tried."""
+    stretch, rows, place, size = path.stretch, path.rows, path.place, path.size
     if fine.any():
         without = replace(view, freed=True)
         freed, fine_freed = _try(stretch, rows[pick], place[pick], size[pick], without)
@@ -126,7 +183,7 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:
         samples, more = _with_fast(stretch, rows, samples, good, pick, motion, place, size, view)
-        samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, _lengths(candidates), view)
+        samples, exposure = _tried_as_streaks(stretch, rows, samples, good, motion, path.length, view)
         streaks = np.hypot(*samples.streak_px[more].T) > 0
         good[more[~streaks]], pick = False, np.union1d(pick, more[streaks])
     rest = np.setdiff1d(np.arange(len(rows)), pick)
@@ -143,10 +200,10 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
     return _with_silhouettes(samples, good, place, size, stretch.stride)
 
 
-def share_of_discs(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate]) -> float:
+def share_of_discs(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], coded: bool) -> float:
     """Share of an object's candidates in frames ``rows`` (n,) where a believable disc is."""
     place, size = _regions(stretch, candidates)
-    return float(_first_look(stretch, rows, place, size, candidates)[2].mean())
+    return float(_first_look(stretch, rows, place, size, candidates, coded)[2].mean())
 
 
 def _regions(stretch: Stretch, candidates: Sequence[Candidate]) -> tuple[Floats, Floats]:
@@ -184,22 +241,26 @@ def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """How a path's discs are looked at: in which planes, whether without what is attached to them, and without what has another colour."""
+    """How a path's discs are looked at: in which planes, whether without what is attached to them, and without what has another colour.
+
+    ``coded``: as pixels of software, that mix code values, and not as a camera's, that mix light.
+    """
 
     planes: tuple[int, ...]
     freed: bool = False
     tinted: bool = False
+    coded: bool = False
 
 
 def _first_look(
-    stretch: Stretch, rows: Ints, place: Floats, size: Floats, candidates: Sequence[Candidate]
+    stretch: Stretch, rows: Ints, place: Floats, size: Floats, candidates: Sequence[Candidate], coded: bool
 ) -> tuple[_View, Samples, Bools]:  # fmt: skip
     """How a path is looked at, its discs from what the regions alone tell, and which are believable.
 
     A coloured part of something larger is looked at by its own colour, and so is what something beside it draws aside.
     """
     planes = _planes(candidates)
-    plain, tinted = _View(planes), _View(planes, tinted=True)
+    plain, tinted = _View(planes, coded=coded), _View(planes, tinted=True, coded=coded)
     if len(planes) == 1:
         return plain, *_try(stretch, rows, place, size, plain)
     if float(np.mean([c.part for c in candidates])) <= PART_SHARE:
@@ -347,6 +408,7 @@ def _fit(
             channels=view.planes,
             freed=view.freed,
             tinted=view.tinted,
+            coded=view.coded,
             within_px=within_px / thin,
         )
         out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
@@ -376,6 +438,7 @@ def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:
         discs.brightest,
         np.where(discs.covered > LEAST_COVERED, discs.explained, 0.0),
         np.where(np.isfinite(discs.streak_sigma_px)[:, None], discs.streak_px * thin, 0.0),
+        discs.surprise,
         np.hypot(discs.streak_px[:, 0], discs.streak_px[:, 1]) > STREAK_CLEAR * discs.streak_sigma_px,
     )
 
@@ -392,6 +455,7 @@ def _blank(n: int) -> Samples:
         brightest=zero,
         explained=zero,
         streak_px=np.zeros((n, 2)),
+        surprise=zero,
         fitted=np.zeros(n, bool),
     )
 
@@ -583,5 +647,6 @@ def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats
         samples.brightest,
         np.where(good, samples.explained, 0.0),
         np.where(good[:, None], samples.streak_px, 0.0),
+        samples.surprise,
         good,
     )

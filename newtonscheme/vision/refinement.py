@@ -16,7 +16,21 @@ import numpy as np
 
 from ..types import Bools, Floats
 from .background import Singles
-from .disc_model import OWN_NUMBERS, STREAKS, Evaluation, Pixels, Plane, Scales, evaluate, first_number, is_streaked
+from .disc_model import (
+    OFFSET,
+    ONLY_CODED,
+    OWN_NUMBERS,
+    SHADES,
+    STREAKS,
+    TAILS,
+    Evaluation,
+    Pixels,
+    Plane,
+    Scales,
+    evaluate,
+    first_number,
+    is_streaked,
+)
 from .highlights import find_highlights
 from .rim import find_attached, rim_support
 
@@ -64,6 +78,10 @@ SOFTNESS_PRIOR = 0.35
 """Sigma of the logarithm of the edge width about its start: a small disc's width and radius can hardly be told apart."""
 SHADING_PRIOR = 0.5
 """Sigma of the shading terms in shares of the contrast: keeps a tiny disc from hiding in its own shading."""
+BENDING_PRIOR = 0.15
+"""The same of what makes a shade bend more in one direction than in the other."""
+LEAST_BENT_PX = 8.0
+"""Radius from which a shade may do so: a smaller disc lies in a few transform blocks, whose errors bend it as well."""
 STREAK_PRIOR_PX = 1.5
 """Sigma of the streak about its start, besides half of its length."""
 STEP_SHARE = 0.5
@@ -83,7 +101,8 @@ class Discs:
     ``explained`` (n,) is the share of the departure from the background that the model accounts for (1 is perfect), or of the rim that is
     seen if that is more; ``covered`` (n,) the
     share of the disc inside the picture; ``darkest`` and ``brightest`` (n,) quantiles of the departure from the background well inside;
-    ``streak_px`` (n, 2) the displacement during the exposure, with ``streak_sigma_px`` along itself.
+    ``streak_px`` (n, 2) the displacement during the exposure, with ``streak_sigma_px`` along itself; ``surprise`` (n,) minus twice the log
+    likelihood of a pixel, in the mean, with what the numbers that the shade is free in cost (Schwarz 1978).
     """
 
     centre_px: Floats
@@ -98,6 +117,7 @@ class Discs:
     explained: Floats
     covered: Floats
     noise: Floats
+    surprise: Floats
 
 
 def fit_discs(
@@ -113,6 +133,7 @@ def fit_discs(
     channels: Sequence[int] = (0, 1),
     freed: bool = True,
     tinted: bool = False,
+    coded: bool = False,
 ) -> Discs:
     """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius, or to ``within_px``.
 
@@ -122,22 +143,24 @@ def fit_discs(
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
     ``freed``: what is attached to a disc (a string, a rod, a shadow) is left out of its fit.
     ``tinted``: of brightness only what has the colour of the disc counts, not a grey string, a shadow or an arm that it touches.
+    ``coded``: pixels mix code values and not light, and shades may bend more in one direction than in the other (see `disc_model`).
     ``radius_log_sigma`` is how well the given radii are known already: that of their logarithm.
     """
     streaked = streak_px is not None
-    entire = Plane.of(images[0], backgrounds[0], backgrounds[0], first_number(0, streaked), channels[0])
+    entire = Plane.of(images[0], backgrounds[0], backgrounds[0], first_number(0, streaked), channels[0], coded=coded)
     dull = images if streaked else _without_highlights(images, centre_px, radius_px)
     if tinted and len(images) > 1:
         dull = [_of_one_tint(images, backgrounds, dull[0]), *dull[1:]]
     planes = tuple(
-        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k]) for k, pair in enumerate(zip(dull, backgrounds, strict=True))
+        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k], coded=coded)
+        for k, pair in enumerate(zip(dull, backgrounds, strict=True))
     )
     side = images[0].shape[1]
     theta = _start(planes, centre_px, radius_px, softness_px, streak_px)
     edges = [plane.first for plane in planes]
     softness, usual = theta[:, edges].copy(), float(np.median(radius_px))
     contrast = np.stack([_contrast(plane) for plane in planes], axis=1)
-    prior, prior_mean = _prior_precision(theta, contrast, edges, streaked), theta.copy()
+    prior, prior_mean = _prior_precision(theta, contrast, planes, streaked, usual >= LEAST_BENT_PX), theta.copy()
     prior[:, 2] = radius_log_sigma**-2
     if within_px > REACH * float(np.exp(np.median(softness[:, 0]))):
         sparse = tuple(plane.thinned(max(1, min(MAX_THINNING, int(usual / RADII_PER_STEP)))) for plane in planes)
@@ -271,18 +294,21 @@ def _start(planes: tuple[Plane, ...], centre_px: Floats, radius_px: Floats, soft
         inside = np.where(near, plane.values, 0).sum(axis=(1, 2)) / np.maximum(count, 1)
         shade = np.where(count > 0, inside, np.nan_to_num(plane.known).mean(axis=(1, 2)))
         width = softness if k == 0 else np.minimum(np.hypot(softness, COLOUR_SOFTNESS), MAX_SOFTNESS)
-        columns += [np.log(width), shade, zero, zero, zero, zero]
+        columns += [np.log(width), shade, *[zero] * (OWN_NUMBERS - 2)]
         if k == 0 and streak_px is not None:
             columns += [streak_px[:, 0], streak_px[:, 1]]
     return np.stack(columns, axis=1).astype(float)
 
 
-def _prior_precision(theta: Floats, contrast: Floats, edges: list[int], streaked: bool) -> Floats:
+def _prior_precision(theta: Floats, contrast: Floats, planes: Sequence[Plane], streaked: bool, bent: bool) -> Floats:
     prior = np.zeros_like(theta)
-    for k, first in enumerate(edges):
+    for k, plane in enumerate(planes):
+        first = plane.first
         prior[:, first] = SOFTNESS_PRIOR**-2
-        prior[:, first + 2 : first + 5] = ((SHADING_PRIOR * contrast[:, k]) ** -2)[:, None]
-        prior[:, first + 5] = (OFFSET_PRIOR * contrast[:, k]) ** -2
+        prior[:, first + SHADES.start : first + SHADES.stop] = ((SHADING_PRIOR * contrast[:, k]) ** -2)[:, None]
+        bends = slice(first + SHADES.stop - ONLY_CODED, first + SHADES.stop)
+        prior[:, bends] = ((BENDING_PRIOR * contrast[:, k]) ** -2)[:, None] if plane.coded and bent else FIXED
+        prior[:, first + OFFSET] = (OFFSET_PRIOR * contrast[:, k]) ** -2
     if streaked:
         prior[:, STREAKS] = ((STREAK_PRIOR_PX + 0.5 * np.hypot(*theta[:, STREAKS].T)) ** -2)[:, None]
     return prior
@@ -330,7 +356,20 @@ def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], entire: P
         explained=np.maximum(_explained(planes, scales, pixels), _rimmed(theta, scales, pixels)),
         covered=_covered(theta, whole, size),
         noise=scales[0][0].astype(float),
+        surprise=_surprise(planes, scales, pixels, prior),
     )
+
+
+def _surprise(planes: Sequence[Evaluation], scales: Sequence[Scales], pixels: Sequence[Pixels], prior: Floats) -> Floats:
+    """(n,) see `Discs`; but for what is the same for all fits to the same crops."""
+    total, count = np.zeros(len(pixels[0].values)), np.zeros(len(pixels[0].values))
+    for plane, levels, its in zip(planes, scales, pixels, strict=True):
+        sigma, many = plane.sigma(levels), np.maximum(plane.seen.sum(axis=1), 1)
+        density = (TAILS + 1) * np.log1p((plane.residual / sigma) ** 2 / TAILS) + 2 * np.log(sigma)
+        free = np.count_nonzero(prior[:, its.first : its.first + OWN_NUMBERS] < FIXED, axis=1)
+        total += (density * plane.seen).sum(axis=1) + free * np.log(many)
+        count += many
+    return total / count
 
 
 def _extremes(departure: Singles, inside: Bools) -> Floats:

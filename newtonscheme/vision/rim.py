@@ -10,7 +10,7 @@ import numpy as np
 
 from ..types import Bools, Floats, Ints
 from .background import Singles
-from .disc_model import Pixels, from_middle_line, is_streaked
+from .disc_model import STREAKS, Pixels, from_middle_line, is_streaked
 
 SECTOR_PX, LEAST_SECTORS, MOST_SECTORS = 3.0, 6, 24
 """Length of rim in one sector, and how many there may be."""
@@ -94,7 +94,7 @@ def _depths(theta: Floats, pixels: Pixels) -> tuple[Singles, Singles]:
     t = theta.astype(np.float32)[:, :, None]
     u, v = pixels.across - t[:, 0], pixels.down - t[:, 1]
     if is_streaked(theta):
-        u, v = from_middle_line(u, v, t[:, 9], t[:, 10])
+        u, v = from_middle_line(u, v, *t[:, STREAKS].swapaxes(0, 1))
     return np.exp(t[:, 2]) - np.hypot(u, v), np.arctan2(v, u)
 
 

@@ -178,13 +178,13 @@ def shows_discs(stretch: Stretch, path: Path, evidence: Evidence, first: int) ->
     """Whether a few samples of a path say that discs fit it: far cheaper than fitting them to all."""
     some = [path.rows[k] for k in spread_indices(len(path.rows), GLANCED_SAMPLES)]
     rows = np.array([a - first for a, _ in some])
-    return share_of_discs(stretch, rows, [evidence.candidate(key) for key in some]) >= GLANCED_SHARE
+    return share_of_discs(stretch, rows, [evidence.candidate(key) for key in some], bool(evidence.coded)) >= GLANCED_SHARE
 
 
 def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int, told: Sequence[Candidate] | None = None) -> None:
     """Discs at a path's candidates, or from where they are ``told`` to be."""
     rows = np.array([a - first for a, _ in keys])
-    found = measure_samples(stretch, rows, told or [evidence.candidate(key) for key in keys])
+    found, evidence.coded = measure_samples(stretch, rows, told or [evidence.candidate(key) for key in keys], evidence.coded)
     for n, key in enumerate(keys):
         evidence.samples[key] = Sample(
             frame=stretch.index[rows[n]],
