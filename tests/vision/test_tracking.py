@@ -109,3 +109,25 @@ def test_a_short_fast_part_of_a_long_slow_path_is_seen_as_streaks(write_clip: Wr
     assert np.isfinite(track.velocity_px[late]).all(axis=1).mean() > 0.8
     assert np.nanmedian(track.radius_px[late]) == pytest.approx(radius, rel=0.05)
     assert np.median(np.hypot(*(track.centre_px[late] - place(track.frame[late].astype(float))).T)) < 0.3
+
+
+@pytest.mark.parametrize("power", [1.0, 2.2])
+def test_a_blurred_ball_is_as_large_as_it_is_whether_software_drew_it_or_a_camera(power: float, write_clip: WriteClip, tmp_path: Path) -> None:
+    """Half of a bright ball over a dark wall is half of the light to a camera, and half of the code value to software."""
+    rng, radius, scale, moments = np.random.default_rng(1), 12.0, 4, 9
+    wall = np.clip(cv2.GaussianBlur(rng.normal(30.0, 60.0, (200, 420)), (0, 0), 5.0), 20.0, 60.0)
+    true = np.array([(30.3 + 10.0 * k, 160.2 - 8.0 * k + 0.22 * k**2) for k in range(36)])
+    speed, pictures = np.gradient(true, axis=0), []
+    across, down = np.meshgrid((np.arange(420 * scale) + 0.5) / scale - 0.5, (np.arange(200 * scale) + 0.5) / scale - 0.5)
+    for (u, v), (du, dv) in zip(true, speed, strict=True):
+        light = np.zeros_like(wall)
+        for moment in np.linspace(-0.4, 0.4, moments):
+            x, y = (across - u - moment * du) / radius, (down - v - moment * dv) / radius
+            inside = x**2 + y**2 < 1
+            drawn = np.where(inside, (190.0 - 50.0 * np.clip(y, -1, 1)) ** power, np.kron(wall**power, np.ones((scale, scale))))
+            light += drawn.reshape(200, scale, 420, scale).mean(axis=(1, 3)) / moments
+        pictures.append(np.clip(light ** (1 / power) + rng.normal(0.0, 1.0, wall.shape), 0, 255).astype(np.uint8))
+    track = track_objects(open_video(str(write_clip(tmp_path / "swept.mp4", pictures, options={"crf": "16"})))).tracks[0]
+    assert len(track) >= 30
+    assert np.nanmedian(np.abs(track.radius_px / radius - 1)) < 0.03
+    assert np.median(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.15
