@@ -405,3 +405,16 @@ def test_a_cut_before_anything_moved_is_too_short(pixels: str, filmed: Filmed) -
     assert report.refusal.reason == "too_short"
     assert report.forecast is None
     assert report.score is None
+
+
+@pytest.mark.parametrize("amplitude_px", [80.0, 420.0])
+def test_a_weight_on_a_lying_spring_is_no_pendulum(amplitude_px: float, tmp_path: Path) -> None:
+    """It swings in time as a pendulum does, but on a straight line: only one of a bob of less than a millimetre would."""
+    rng, t = np.random.default_rng(1), np.arange(240) / 60
+    noise = rng.normal(0.0, 0.05, (3, len(t)))
+    columns = (t, 640 + amplitude_px * np.cos(7.86 * t) + noise[0], 540 + noise[1], 20 + noise[2])
+    table = tmp_path / "spring.csv"
+    np.savetxt(table, np.stack(columns, axis=1), delimiter=",", header="t_s,u_px,v_px,radius_px", comments="")
+    report = newtonscheme.predict(track=str(table), size=(1280, 1080))
+    assert report.refusal is not None
+    assert "no believable scale" in report.refusal.message

@@ -249,6 +249,9 @@ def _find_weakness(fit: Fit) -> str:
     period = fit.parameters.get("period")
     if period is not None and period.sigma > PERIOD_SHARE * period.value:
         return f"no swing is seen: its period is known to {100 * period.sigma / period.value:.0f} % only; any arc that bends looks like that"
+    if "diameter" in fit.at_bound:
+        wide = math.exp(float(fit.estimate[fit.names.index("diameter")]))
+        return f"no believable scale: for this law the object would have to be {wide:.1g} m wide, or further still from the size of things"
     if FORCE_MODELS[fit.pattern].family == "free_flight" and _is_slanted_line(fit.track):
         return "no gravity is seen: the path is a straight line that is not upright"
     return ""
