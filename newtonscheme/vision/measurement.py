@@ -82,8 +82,9 @@ PULLED_RADII, PULLED_LOG_RADIUS, PULLED_SHARE = 0.06, 0.05, 0.5
 """Distance in radii and change of the radius from which what is attached to a disc pulls it, and the share of the trial samples that must show it."""
 ASIDE_RADII, ASIDE_SCATTER = 0.1, 1.0
 """Distance in radii by which a shadow beside an object draws its discs to itself, and how much of that they may differ by."""
-ROUGHER = 1.1
-"""How much less smoothly the centres may go in a look in which the pixels are likelier: what chance does to the median of twenty."""
+LEAST_GAIN, SURE_GAIN = 0.2, 0.9
+"""Gain in likelihood for each pixel, as twice its logarithm, from which pixels are software's, and share of a path's samples that must gain: taken
+for them wrongly, a camera's bend the shade and cost more than they would gain."""
 PARTS, PART_SAMPLES = 3, 12
 """How many parts of a long path, of how many samples each, tell how it is looked at best."""
 PART_SHARE = 0.5
@@ -139,9 +140,10 @@ def _are_coded(path: _Path, view: _View) -> bool | None:
     both = lit.fitted & drawn.fitted & (np.any(lit.streak_px, axis=1) == np.any(drawn.streak_px, axis=1))
     if both.sum() <= 2 * NEIGHBOURS:
         return None
-    likelier = float(np.median(drawn.surprise[both] - lit.surprise[both])) < 0
+    gain = lit.surprise[both] - drawn.surprise[both]
+    likelier = float(np.median(gain)) > LEAST_GAIN and float(np.mean(gain > 0)) >= SURE_GAIN
     rough, before = (float(np.median(_kinks(each.centre_px[both])[2:-2])) for each in (drawn, lit))
-    return likelier and rough <= ROUGHER * before
+    return likelier and rough <= before
 
 
 @dataclass(frozen=True, slots=True)
