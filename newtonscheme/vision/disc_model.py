@@ -33,8 +33,8 @@ STREAKS = slice(SHARED + OWN_NUMBERS, SHARED + OWN_NUMBERS + STREAK)
 SHADES, OFFSET = slice(2, OWN_NUMBERS - 1), OWN_NUMBERS - 1
 """Where the shade's forms and the background's offset stand among a plane's own numbers."""
 ONLY_CODED = 2
-"""The last forms, that make a shade bend more in one direction than in the other, belong to software's pixels only: before light's curve a
-sphere's shades bend little, and what is free to bend moves the centre instead (on 56 drawn balls of 6 px by 0.03 px in the median)."""
+"""The last forms, that make a shade bend more in one direction than in the other, belong to software's pixels only: a sphere's
+shades bend little on light's curve, and what is free to bend there moves the centre instead."""
 COLOUR_STEP = 2
 """Pixels of brightness for one of colour each way (4:2:0)."""
 BLACK, LEAST_LIGHT = 16.0, 4.0
