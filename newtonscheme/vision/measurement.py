@@ -129,7 +129,7 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         coded = _are_coded(path.parts(), view)
         if coded:
             view = replace(view, coded=True)
-            tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
+            pick, tried, fine = path.tried(view)
     return _measured(path, view, pick, tried, fine), coded
 
 
