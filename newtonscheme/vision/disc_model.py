@@ -49,6 +49,9 @@ UNCOVERED = 1e-4
 """Coverage below which no shade is told."""
 LEAST_NODES, MOST_NODES, NODES_PER_RADIUS = 5, 21, 2.5
 """Moments of the exposure at which a moving disc is drawn: enough that the steps between them are smaller than the disc."""
+CACHED = 32_768
+"""Pixels, times moments, that are drawn at once: they stay in the cache.
+"""
 TAILS = np.float32(4.0)
 """Degrees of freedom of the residuals in the end: a string or a shadow beside the disc is worth a few sigmas and no more."""
 TYPICAL_CURVATURE, LEAST_CURVATURE = 0.65, 0.05
@@ -206,8 +209,11 @@ class Evaluation:
         """(n, p) noise of each pixel."""
         return np.asarray(scales[0][:, None] + (scales[1] - scales[0])[:, None] * self.coverage)
 
-    def weigh(self, scales: Scales, areal: bool) -> tuple[Floats, Floats, Floats]:
+    def weigh(self, scales: Scales, areal: bool, *, expected: bool = False) -> tuple[Floats, Floats, Floats]:
         """Cost (n,), hessian (n, m, m) and slope (n, m) of half of it for given noise.
+
+        The hessian is that of the squares that touch the cost from above, so that a step never goes too far (Huber 1981, section 7.8); or that
+        to be ``expected`` of normal residuals, which tells how well the numbers are known.
 
         ``areal``: the cost has the logarithm of the noise too, as a whole likelihood must. A patterned ball is then found as the area where
         pixels scatter, and not as whatever part of it has one shade.
@@ -216,7 +222,7 @@ class Evaluation:
         square = (self.residual / sigma) ** 2
         if areal:
             weight = (TAILS + 1) / (TAILS + square)
-            curvature = np.float32(TYPICAL_CURVATURE) * weight
+            curvature = np.float32(TYPICAL_CURVATURE) * weight if expected else weight
             cost = (TAILS + 1) * np.log1p(square / TAILS) + 2 * np.log(sigma / scales[0][:, None])
         else:
             scaled = np.sqrt(square)
@@ -374,57 +380,61 @@ class _Terms:
 def _sweep_streak(theta: Floats, shades: Sequence[_Terms], u: Singles, v: Singles, radius: Singles, slope: Singles) -> _Swept:
     """The same of a disc that moves, and its shade with it: a pixel has the mean shade of what of the disc passes over it."""
     a, b = theta.astype(np.float32)[:, STREAKS, None].swapaxes(0, 1)
-    away, along, length2 = u * u + v * v, 2 * (u * a + v * b), a * a + b * b
-    # Sums over the exposure: of coverage, and of its changes times one and times each shade, with powers of the moment.
-    covered, changed = _zeros(u, 3), [_zeros(u, 5) for _ in range(1 + len(shades))]
-    # A shade at a moment is a polynomial in it.
-    courses = [(terms.at(u, v), *terms.course(u, v, a, b)) for terms in shades]
     nodes = _nodes(theta).astype(np.float32)
-    for node in nodes:
-        part, change, pull, deep = _crossed(np.maximum(away - node * along + node * node * length2, 0), radius, slope)
-        _add(covered, (part, node * part, node * node * part))
-        changes = (change, deep, pull, node * pull, node * node * pull)
-        _add(changed[0], changes)
-        for sums, (still, drift, bend) in zip(changed[1:], courses, strict=True):
-            shade = still + node * (drift + node * bend)
-            _add(sums, [shade * one for one in changes])
-    count = np.float32(len(nodes))
-    edge, *by_edges = (_along_streak(sums, u, v, a, b) for sums in changed)
-    for derivatives in (edge, *by_edges):
-        _to_logarithms(derivatives, slope / count, radius)
-    whole = np.maximum(covered[0], np.float32(UNCOVERED) * count)
+    covered, change, deep, pull = _means(u, v, a, b, radius, slope, nodes)
+    edge = _along_streak(change[0], deep[0], pull[:3], u, v, a, b)
+    _to_logarithms(edge, slope, radius)
+    whole = np.maximum(covered[0], np.float32(UNCOVERED))
     first, second = covered[1] / whole, covered[2] / whole
     x, y = u - first * a, v - first * b
     xx, yy = (place * place - 2 * first * place * own + second * own * own for place, own in ((u, a), (v, b)))
     xy = u * v - first * (u * b + v * a) + second * a * b
     shading = []
-    for terms, by_edge in zip(shades, by_edges, strict=True):
+    for terms in shades:
         linear, quadratic = terms.u * x + terms.v * y, terms.uu * xx + terms.vv * yy + 2 * terms.uv * xy
-        # The mean shade changes as the disc's own does, and as other parts of it come to count.
-        by_all = (by_edge - edge * (linear + quadratic)[:, None]) * (count / whole)[:, None]
-        by_all[:, :2] += np.stack(terms.change(x, y), axis=1)
+        # A shade at a moment is a polynomial in it. Its mean changes as the disc's own does, and as other parts of the disc come to count.
+        departure, (drift, bend) = terms.at(u, v) - linear - quadratic, terms.course(u, v, a, b)
+        more, deeper, *pulled = (
+            departure * at[k] + drift * at[k + 1] + bend * at[k + 2] for at, k in ((change, 0), (deep, 0), (pull, 0), (pull, 1), (pull, 2))
+        )
+        by_all = _along_streak(more, deeper, pulled, u, v, a, b)
+        _to_logarithms(by_all, slope / whole, radius)
+        across, down = terms.change(x, y)
+        by_all[:, 0] += across
+        by_all[:, 1] += down
         by_all[:, 2] -= linear + 2 * quadratic
-        for k, (change, own) in enumerate(zip(terms.change(first * u - second * a, first * v - second * b), (terms.u, terms.v), strict=True)):
-            by_all[:, SHARED + k] += change + (1 - first) * own
+        for k, (moved, own) in enumerate(zip(terms.change(first * u - second * a, first * v - second * b), (terms.u, terms.v), strict=True)):
+            by_all[:, SHARED + k] += moved + (1 - first) * own
         shading.append(by_all)
     square = radius * radius
     forms = (x / radius, y / radius, (xx + yy) / square - BOWL_MIDDLE, (xx - yy) / square, 2 * xy / square)
-    return _Swept(covered[0] / count, edge, forms, tuple(shading))
+    return _Swept(covered[0], edge, forms, tuple(shading))
 
 
-def _zeros(like: Singles, count: int) -> list[Singles]:
-    return [np.zeros_like(like) for _ in range(count)]
+def _means(
+    u: Singles, v: Singles, a: Singles, b: Singles, radius: Singles, slope: Singles, nodes: Singles
+) -> tuple[Singles, Singles, Singles, Singles]:  # fmt: skip
+    """Means over the exposure of what `_crossed` gives, times powers of the moment: of coverage, change and depth (3, n, p), of pull (5, n, p)."""
+    away, along, length2 = u * u + v * v, 2 * (u * a + v * b), a * a + b * b
+    powers = nodes[None] ** np.arange(5, dtype=np.float32)[:, None] / np.float32(len(nodes))
+    n, p = u.shape
+    out = [np.empty((count, n, p), np.float32) for count in (3, 3, 5, 3)]
+    moment = nodes[:, None, None]
+    step = max(1, CACHED // (p * len(nodes)))
+    for first in range(0, n, step):
+        some = slice(first, first + step)
+        at = away[some] - moment * along[some] + moment**2 * length2[some]
+        for sums, values in zip(out, _crossed(np.maximum(at, 0, out=at), radius[some], slope[some]), strict=True):
+            sums[:, some] = (powers[: len(sums)] @ values.reshape(len(nodes), -1)).reshape(len(sums), -1, p)
+    covered, change, pull, deep = out
+    return covered, change, deep, pull
 
 
-def _add(sums: Sequence[Singles], values: Sequence[Singles]) -> None:
-    """Add to each of the sums, in place."""
-    for total, value in zip(sums, values, strict=True):
-        total += value
-
-
-def _along_streak(sums: Sequence[Singles], u: Singles, v: Singles, a: Singles, b: Singles) -> Singles:
+def _along_streak(
+    change: Singles, deep: Singles, pull: Sequence[Singles] | Singles, u: Singles, v: Singles, a: Singles, b: Singles
+) -> Singles:  # fmt: skip
     """(n, e, p) derivatives, in units of the edge's slope, of what was added up over the exposure: they are all linear in the moment."""
-    change, deep, inward, first, second = sums
+    inward, first, second = pull
     edge = np.empty((len(u), SHARED + STREAK + 1, u.shape[1]), np.float32)
     for k, (place, own) in enumerate(((u, a), (v, b))):
         np.subtract(inward * place, first * own, out=edge[:, k])

@@ -125,24 +125,31 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         place, size = place + whole[0], np.full(len(rows), whole[1])
         tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
     path = _Path(stretch, rows, place, size, _lengths(candidates))
+    samples = _measured(path, view, pick, tried, fine)
     if coded is None and fine.mean() >= SURE_SHARE and len(rows) > 2 * NEIGHBOURS:
-        coded = _are_coded(path.parts(), view)
+        coded = _are_coded(stretch, rows, samples, view)
         if coded:
             view = replace(view, coded=True)
-            pick, tried, fine = path.tried(view)
-    return _measured(path, view, pick, tried, fine), coded
+            samples = _measured(path, view, pick, *_try(stretch, rows[pick], place[pick], size[pick], view))
+    return samples, coded
 
 
-def _are_coded(path: _Path, view: _View) -> bool | None:
-    """Whether software's pixels are likelier than a camera's, and the path goes smoothly in them; None where too few discs can tell."""
-    otherwise = replace(view, coded=True)
-    lit, drawn = (_measured(path, look, *path.tried(look)) for look in (view, otherwise))
-    both = lit.fitted & drawn.fitted & (np.any(lit.streak_px, axis=1) == np.any(drawn.streak_px, axis=1))
-    if both.sum() <= 2 * NEIGHBOURS:
+def _are_coded(stretch: Stretch, rows: Ints, samples: Samples, view: _View) -> bool | None:
+    """Whether software's pixels are likelier than a camera's, and the path goes smoothly in them; None where too few discs can tell.
+
+    A few unbroken parts of a long path tell how smoothly it goes.
+    """
+    at = np.arange(len(rows))
+    if len(rows) > 2 * PARTS * PART_SAMPLES:
+        first = np.linspace(0, len(rows) - PART_SAMPLES, PARTS).astype(int)
+        at = (first[:, None] + np.arange(PART_SAMPLES)).ravel()
+    at = at[samples.fitted[at]]
+    if len(at) <= 2 * NEIGHBOURS:
         return None
-    gain = lit.surprise[both] - drawn.surprise[both]
+    drawn = _fitted_anew(stretch, rows, samples, at, samples.radius_px[at], replace(view, coded=True))
+    gain = samples.surprise[at] - drawn.surprise
     likelier = float(np.median(gain)) > LEAST_GAIN and float(np.mean(gain > 0)) >= SURE_GAIN
-    rough, before = (float(np.median(_kinks(each.centre_px[both])[2:-2])) for each in (drawn, lit))
+    rough, before = (float(np.median(_kinks(each)[2:-2])) for each in (drawn.centre_px, samples.centre_px[at]))
     return likelier and rough <= before
 
 
@@ -155,19 +162,6 @@ class _Path:
     place: Floats
     size: Floats
     length: Floats
-
-    def tried(self, view: _View) -> tuple[Ints, Samples, Bools]:
-        """A few samples from all over the path: which, their discs from what the regions alone tell, and which of them are believable."""
-        pick = np.array(spread_indices(len(self.rows), TRIAL_SAMPLES))
-        return pick, *_try(self.stretch, self.rows[pick], self.place[pick], self.size[pick], view)
-
-    def parts(self) -> _Path:
-        """A few unbroken parts of a long path, enough to see how smoothly it goes; all of a short one."""
-        if len(self.rows) <= 2 * PARTS * PART_SAMPLES:
-            return self
-        first = np.linspace(0, len(self.rows) - PART_SAMPLES, PARTS).astype(int)
-        kept = (first[:, None] + np.arange(PART_SAMPLES)).ravel()
-        return _Path(self.stretch, self.rows[kept], self.place[kept], self.size[kept], self.length[kept])
 
 
 def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools) -> Samples:
@@ -306,7 +300,7 @@ def _with_rest(
     """The samples, with those that were not tried fitted from what the tried ones tell where these agree, else from far away."""
     good, told = good.copy(), _expectation(rows, samples, good, place)
     if told is not None:
-        fast = _fast(np.hypot(*motion[rest].T), told.radius_px[rest]) & (exposure is not None)
+        fast = _fast(np.hypot(*motion[rest].T), told.radius_px[rest], 0.0) & (exposure is not None)
         for some, streaked in ((rest[fast], True), (rest[~fast], False)):
             if not len(some):
                 continue
@@ -539,16 +533,24 @@ def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, vi
     if not off.any() or off.mean() > 0.5:
         return samples
     again = fine[off]
-    streaked = np.hypot(*samples.streak_px[again].T) > 0
-    for some, streak in ((again[~streaked], False), (again[streaked], True)):
+    told = _fitted_anew(stretch, rows, samples, again, course[off], view, COURSE_LOG_SIGMA)
+    better = told.explained > samples.explained[again] - COURSE_EXPLAINED
+    return _replace(samples, again[better], told, better)
+
+
+def _fitted_anew(stretch: Stretch, rows: Ints, samples: Samples, at: Ints, radius: Floats, view: _View, radius_log_sigma: float = np.inf) -> Samples:
+    """Samples ``at`` fitted again from what they are, but for their radius: discs as discs and streaks as streaks."""
+    told = _blank(len(at))
+    streaked = np.any(samples.streak_px[at], axis=1)
+    for some, streaks in ((np.flatnonzero(~streaked), False), (np.flatnonzero(streaked), True)):
         if len(some):
-            told = _fit(
-                stretch, rows[some], samples.centre_px[some], course[off][streaked == streak], view,
-                samples.streak_px[some] if streak else None, samples.softness_px[some], COURSE_LOG_SIGMA, within_px=0.0,
+            own = at[some]
+            found = _fit(
+                stretch, rows[own], samples.centre_px[own], radius[some], view, samples.streak_px[own] if streaks else None,
+                samples.softness_px[own], radius_log_sigma, within_px=0.0,
             )  # fmt: skip
-            better = told.explained > samples.explained[some] - COURSE_EXPLAINED
-            samples = _replace(samples, some[better], told, better)
-    return samples
+            told = _replace(told, some, found, np.ones(len(some), bool))
+    return told
 
 
 def _kinks(centre: Floats) -> Floats:
@@ -567,9 +569,9 @@ def _usual_streaks(rows: Ints, samples: Samples, steady: Bools, again: Ints) -> 
     return np.stack([np.interp(rows[again], rows[clear], samples.streak_px[clear, axis]) for axis in (0, 1)], axis=1)
 
 
-def _fast(speed: Floats, radius: Floats) -> Bools:
-    """Which samples move so far in a frame that they may be streaks."""
-    return (speed > STREAK_FROM_PX + STREAK_FROM_RADII * radius) & (radius > STREAK_MIN_RADIUS)
+def _fast(speed: Floats, radius: Floats, least_px: float = STREAK_MIN_RADIUS) -> Bools:
+    """Which samples move so far in a frame that they may be streaks, if their radius is no less than ``least_px``."""
+    return (speed > STREAK_FROM_PX + STREAK_FROM_RADII * radius) & (radius > least_px)
 
 
 def _with_fast(
@@ -608,7 +610,8 @@ def _tried_as_streaks(
 def _late_streaks(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, motion: Floats, exposure: float, view: _View) -> Samples:
     """Fast samples of a path that shows streaks which were fitted as discs, fitted again as streaks of its exposure; these, where as good."""
     usual = np.full(len(rows), np.median(samples.radius_px[good]))
-    plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*motion.T), usual))
+    # That they may be streaks is known of such a path, however small its discs.
+    plain = np.flatnonzero(good & ~np.any(samples.streak_px, axis=1) & _fast(np.hypot(*motion.T), usual, 0.0))
     if not len(plain):
         return samples
     streaked = _streaked(stretch, rows, samples, good, plain, exposure * motion[plain], view)

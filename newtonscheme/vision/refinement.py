@@ -242,13 +242,13 @@ def _iterate(
     at, mean, held = theta, prior_mean, prior
     begun = [evaluate(theta, plane) for plane in pixels]
     scales = [each.noise(least[:, k]) for k, each in enumerate(begun)]
-    cost, hessian, slope = _weigh(begun, scales, at, mean, held, areal)
+    cost, hessian, slope = _weigh(begun, scales, at, mean, held, areal=areal)
     for _ in range(steps):
         damped = hessian + _diagonal(damping[:, None] * np.einsum("nii->ni", hessian) + 1e-9)
         step = np.asarray(np.linalg.solve(damped, slope[..., None])[..., 0], dtype=np.float64)
         worth = np.einsum("ni,ni->n", slope, step)
         trial = _bounded(at, step, size)
-        tried, its, leads = _weigh([evaluate(trial, plane) for plane in pixels], scales, trial, mean, held, areal)
+        tried, its, leads = _weigh([evaluate(trial, plane) for plane in pixels], scales, trial, mean, held, areal=areal)
         better = tried < cost
         small = worth < CONVERGED_SIGMAS2 if areal else np.abs(trial - at)[:, :3].max(axis=1) < COARSE_CONVERGED_PX
         settled = small | (~better & (damping > STUCK))
@@ -267,13 +267,13 @@ def _iterate(
 
 
 def _weigh(
-    planes: Sequence[Evaluation], scales: Sequence[Scales], theta: Floats, mean: Floats, held: Floats, areal: bool
+    planes: Sequence[Evaluation], scales: Sequence[Scales], theta: Floats, mean: Floats, held: Floats, *, areal: bool, expected: bool = False
 ) -> tuple[Floats, Floats, Floats]:
-    """Cost (n,), and hessian (n, k, k) and slope (n, k) of half of it, of all planes and the prior together."""
+    """Cost (n,), and hessian (n, k, k) and slope (n, k) of half of it, of all planes and the prior together; see `Evaluation.weigh`."""
     off = theta - mean
     cost, hessian, slope = (held * off**2).sum(axis=1), _diagonal(held), -held * off
     for plane, levels in zip(planes, scales, strict=True):
-        own_cost, own_hessian, own_slope = plane.weigh(levels, areal)
+        own_cost, own_hessian, own_slope = plane.weigh(levels, areal, expected=expected)
         cost = cost + own_cost
         hessian[:, plane.index[:, None], plane.index[None]] += own_hessian
         slope[:, plane.index] += own_slope
@@ -337,7 +337,7 @@ def _summary(theta: Floats, prior: Floats, pixels: tuple[Pixels, ...], entire: P
     """What a fit found; ``entire`` is the brightness with what the fit left out."""
     planes = [evaluate(theta, plane) for plane in pixels]
     scales = [plane.noise(np.zeros(len(theta))) for plane in planes]
-    _, hessian, _ = _weigh(planes, scales, theta, theta, prior + 1e-12, areal=True)
+    _, hessian, _ = _weigh(planes, scales, theta, theta, prior + 1e-12, areal=True, expected=True)
     covariance = np.asarray(np.linalg.inv(hessian) * _inflation(planes, scales, pixels, size), dtype=np.float64)
     radius = np.exp(theta[:, 2])
     whole = entire.near(theta)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..types import Bools, Floats, Notice, Progress, Track, Tracking
+from .ahead import make_ahead
 from .appearance import Patch, describe_appearance
 from .detection import find_candidates
 from .evidence import Evidence, Sample
@@ -82,6 +83,8 @@ those of the best track, and it is worth less than the second beside that."""
 LEAST_OF_BEST = 0.15
 """A track worth less than this beside the best is a crossing that runs along a string, a flicker or a fold. Of two balls in one film (six rendered
 ones) the lesser was worth 0.85 of the other or more."""
+AHEAD_PX = 16_000_000
+"""Pixels of frames that may be decoded before they are looked at."""
 PREFERENCE = 3
 """Paths considered for each track asked for: some turn out to be doubles."""
 
@@ -103,7 +106,7 @@ def track_objects(
     steady = True
     anew: list[float] = []
     boxes: dict[int, Floats] = {}
-    for frame in reader.frames():
+    for frame in make_ahead(reader.frames(), max(1, AHEAD_PX // (reader.width_px * reader.height_px))):
         changed = stretch.starts_anew(frame)
         if changed:
             anew.append(frame.t)
