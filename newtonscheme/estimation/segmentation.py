@@ -32,8 +32,9 @@ EXTENT_TOLERANCE = 0.005
 a per cent. What is left of a bend falls with the square of the extent, so a smaller motion is allowed a smaller share."""
 BODY_TOLERANCE, MOST_OF_EXTENT = 0.05, 0.02
 """And this share of the body's radius (patterned, shaded or turning bodies are placed no better), up to 2 % of the extent."""
-END_SHARE, MIN_OUTSIDE = 0.15, 3
-"""An end is looked at over this share of the stretch on either side, with three samples outside at least."""
+END_SHARES, MIN_OUTSIDE = (0.15, 0.3, 0.6, 1.0), 3
+"""An end is looked at over these shares of the stretch on either side, with three samples outside at least: what falls from rest is hardly seen to
+over the first."""
 PLAINER = 0.7
 """Of a jump of the acceleration, where it fits best, and a steady change one tells plainly more if it leaves less than this share of what the
 other does: half of the squares."""
@@ -357,28 +358,51 @@ def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
 
     A flight ends in a contact, and a swing in a hit: the acceleration jumps. Where a quadratic through the last samples inside and the
     first ones outside holds to the noise, or a steady change of acceleration does and tells plainly more than a jump, the law did not end
-    there: it never held, and the stretch is an arc of some other motion. Where a jump tells plainly more, it did end.
+    there: it never held, and the stretch is an arc of some other motion. Where a jump tells plainly more, it did end; from further away, where it
+    holds to the noise as well.
     """
     t = track.t
-    reach = END_SHARE * float(t[last - 1] - t[first])
-    step = float(np.median(np.diff(t)))
+    length, step = float(t[last - 1] - t[first]), float(np.median(np.diff(t)))
     smooth = []
     for edge, outer in ((first, first - 1), (last - 1, last)):
         if not 0 <= outer < len(track) or abs(t[outer] - t[edge]) > 3.5 * step:
             continue
         end = 0.5 * (t[edge] + t[outer])
-        near = np.abs(t - end) <= max(reach, 3.6 * step)
-        outside = near & ((t < t[first]) | (t > t[last - 1]))
-        if np.sum(outside) < MIN_OUTSIDE or np.sum(near) < 2 * MIN_OUTSIDE:
+        outside = (t < t[first]) | (t > t[last - 1])
+        seen = [_End.of(track, np.abs(t - end) <= max(share * length, 3.6 * step), end, outside, floor) for share in END_SHARES]
+        near = seen[0]
+        if near is None:
             continue
-        x, path = (t[near] - end) / float(np.ptp(t[near])), track.centre_px[near]
-        allowed = NOISE_TOLERANCE * float(np.median(floor[near]))
-        quadratic, steady = _left(np.vander(x, 3), path), _left(np.vander(x, 4), path)
+        jumps = near.jumps or any(wide is not None and wide.jumps and wide.jump < wide.allowed for wide in seen[1:])
+        steadily = near.steady < min(near.allowed, PLAINER * near.jump)
+        smooth.append(not jumps and (near.quadratic < near.allowed or steadily))
+    return len(smooth) > 0 and all(smooth)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What the samples about an end leave, px, of courses whose acceleration is constant, changes steadily, or jumps; and what noise may leave."""
+
+    quadratic: float
+    steady: float
+    jump: float
+    allowed: float
+
+    @classmethod
+    def of(cls, track: Track, near: Bools, end: float, outside: Bools, floor: Floats) -> _End | None:
+        """Of the samples that are ``near``; None where too few of them tell."""
+        if np.sum(near & outside) < MIN_OUTSIDE or np.sum(near) < 2 * MIN_OUTSIDE:
+            return None
+        x, path = (track.t[near] - end) / float(np.ptp(track.t[near])), track.centre_px[near]
         # A hand hardly pushes in its last frames: where exactly the law begins is known to a few samples only.
         jump = min(_left(_bent_at(x, knot), path) for knot in 0.5 * (x[2:-3] + x[3:-2]))
-        jumps = jump < PLAINER * min(quadratic, steady)
-        smooth.append(not jumps and (quadratic < allowed or (steady < allowed and steady < PLAINER * jump)))
-    return len(smooth) > 0 and all(smooth)
+        allowed = NOISE_TOLERANCE * float(np.median(floor[near]))
+        return cls(_left(np.vander(x, 3), path), _left(np.vander(x, 4), path), jump, allowed)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether a jump tells plainly more than a steady course."""
+        return self.jump < PLAINER * min(self.quadratic, self.steady)
 
 
 def _bent_at(x: Floats, knot: float) -> Floats:

@@ -54,6 +54,8 @@ STRAY_LOG_RADIUS = 0.06
 """A radius off its neighbours' by this share may be a fit that settled on something else as well."""
 LEAST_COURSE, COURSE_LOG_SIGMA, COURSE_EXPLAINED = 8, 0.03, 0.1
 """Radii that a course can be told from, how well it tells a radius, and how much less a disc of that radius may explain."""
+OUTLYING = 3.0
+"""Times the usual departure from a course from which a radius is no part of it."""
 STRAY_RADII = 0.15
 """So may a centre off the smooth course of its neighbours by this many radii."""
 EXPLAINED_TOLERANCE = 0.03
@@ -528,9 +530,13 @@ def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, vi
     fine = np.flatnonzero(good)
     if len(fine) < LEAST_COURSE:
         return samples
-    course = radius_course(rows[fine].astype(float), samples.radius_px[fine])
-    off = np.abs(np.log(samples.radius_px[fine] / course)) > COURSE_LOG_SIGMA
-    if not off.any() or off.mean() > 0.5:
+    radius = samples.radius_px[fine]
+    course = radius_course(rows[fine].astype(float), radius, samples.radius_sigma_px[fine])
+    departure = np.abs(np.log(radius / course))
+    usual = float(np.median(departure))
+    # Where most leave it a little, the course itself may be another; those that leave it by far more than most are no part of any.
+    off = departure > (COURSE_LOG_SIGMA if usual < COURSE_LOG_SIGMA else max(OUTLYING * usual, 2 * SURE_LOG_RADIUS))
+    if usual > SURE_LOG_RADIUS or not off.any():
         return samples
     again = fine[off]
     told = _fitted_anew(stretch, rows, samples, again, course[off], view, COURSE_LOG_SIGMA)

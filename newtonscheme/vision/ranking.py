@@ -196,14 +196,17 @@ def _extent(centre: Floats) -> Floats:
     return np.asarray(high - low)
 
 
-def radius_course(t: Floats, radius: Floats) -> Floats:
-    """(n,) px: the course of apparent radii under a steady change of depth: a line through 1 / radius by least absolute deviations."""
+def radius_course(t: Floats, radius: Floats, sigma: Floats | None = None) -> Floats:
+    """(n,) px: the course of apparent radii under a steady change of depth: a line through 1 / radius by least absolute deviations.
+
+    ``sigma`` (n,) px: how well each radius is known, and so how much its deviation counts; all alike without.
+    """
     basis = np.vander((t - t.mean()) / max(float(np.ptp(t)), 1e-9), 2)
     inverse = 1.0 / radius
-    weight = np.ones(len(basis))
-    line = inverse
+    worth = np.ones(len(basis)) if sigma is None else radius / sigma
+    weight, line = worth, inverse
     for _ in range(COURSE_ROUNDS):
         root = np.sqrt(weight)
         line = basis @ np.linalg.lstsq(basis * root[:, None], inverse * root, rcond=None)[0]
-        weight = 1.0 / np.maximum(np.abs(inverse - line), 1e-3 * inverse)
+        weight = worth / np.maximum(np.abs(inverse - line), 1e-3 * inverse)
     return 1.0 / np.maximum(line, 0.1 * inverse)

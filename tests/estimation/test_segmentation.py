@@ -192,6 +192,11 @@ def thrown_after(push: float, t: np.ndarray) -> np.ndarray:
     return np.stack([1.0 * t, up, 0.0 * t], axis=-1)
 
 
+def let_go(t: np.ndarray) -> np.ndarray:
+    """Held still for 0.4 s, then dropped: metres."""
+    return np.stack([0.0 * t, -0.5 * 9.81 * np.maximum(t - 0.4, 0.0) ** 2, 0.0 * t], axis=-1)
+
+
 def wandering(rate: float, phase: float, t: np.ndarray) -> np.ndarray:
     """A hand that never lets go: metres."""
     return np.stack([0.4 * np.sin(0.7 * rate * t + phase), 0.3 * np.sin(rate * t + 2 * phase), 0.0 * t], axis=-1)
@@ -205,6 +210,18 @@ def test_a_throw_does_not_go_on_smoothly_into_the_hand(push: float, sigma_px: fl
         released = int(np.searchsorted(track.t, 0.4))
         for off in (0, 2):
             assert not leaves_smoothly(track, released + off, len(track), local_noise(track))
+
+
+@pytest.mark.parametrize("fps", [60.0, 120.0])
+def test_what_is_let_go_from_rest_does_not_fall_smoothly_out_of_the_hand(fps: float) -> None:
+    """Over its first frames a fall from rest is hardly seen to be one."""
+    for seed in range(6):
+        track = film_path(let_go, 1.0, seed=seed, fps=fps, noise=TrackNoise(sigma_px=0.1)).track
+        released = int(np.searchsorted(track.t, 0.4))
+        for last in (released + int(0.3 * fps), len(track)):
+            held = track.select(slice(0, last))
+            for off in (0, 2):
+                assert not leaves_smoothly(held, released + off, last, local_noise(held))
 
 
 @pytest.mark.parametrize("sigma_px", [0.05, 0.3])
