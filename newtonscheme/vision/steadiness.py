@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
-from ..types import Bytes
+from ..types import Bytes, Floats
 from .background import spread_indices
 from .registration import Features
 
@@ -23,9 +24,12 @@ over the picture, agrees. What moves less is left to the noise of the track."""
 LEAST_AGREEING = 0.3
 """Of the earlier frame's features: fewer may be those of one large moving thing."""
 MOST_STAYED = 0.15
-"""Share of the features that may stay where they are while all else moves: more, and it is something large that moves."""
+"""Share of the features, and of the blocks, that may stay where they are while all else moves: more, and it is something large that moves."""
 LEAST_SPREAD = 0.2
 """Share of the picture that the features which moved must span: a ball of a third of its width spans a seventh."""
+BLOCK_PX, TOLD_LEVELS, CLEARLY = 24, 1.5, 0.6
+"""Side of the blocks that are asked whether they moved along, grey levels that a motion must change a block by for it to tell, and share of what
+the one leaves there that the other may, to tell clearly."""
 MOVED_SHARE = 0.3
 """Share of the frames that must have moved: one jolt is a cut."""
 
@@ -49,6 +53,35 @@ def _moved(first: Features, other: Bytes, slightly: bool) -> bool:
     if match is None or match.share <= LEAST_AGREEING or match.stayed >= MOST_STAYED:
         return False
     if match.moved_px > MOVED_PX:
-        return match.spread >= LEAST_SPREAD
-    clear = match.share > SLIGHTLY_AGREEING and match.spread > SLIGHTLY_SPREAD
-    return slightly and clear and match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.best.error_px)
+        clear = match.spread >= LEAST_SPREAD
+    else:
+        far = match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.best.error_px)
+        clear = slightly and far and match.share > SLIGHTLY_AGREEING and match.spread > SLIGHTLY_SPREAD
+    return clear and _all_moved(first.image, other, match.best.onto)
+
+
+def _all_moved(first: Bytes, other: Bytes, onto: Floats) -> bool:
+    """Whether the blocks of a later frame that can tell show what its motion ``onto`` (3, 3) the first frame makes of that, not what was there.
+
+    On a plain wall the features may all be a person's who walks by; the wall's shades then stay where they are.
+    """
+    shape = first.shape[::-1]
+    manner = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpPerspective(first, onto, shape, flags=manner).astype(float)
+    seen = _blocks(cv2.warpPerspective(np.ones_like(first), onto, shape, flags=manner).astype(float)).min(axis=(1, 3)) > 0
+    moved, stayed, change = (_departure(one.astype(float) - another) for one, another in ((other, laid), (other, first), (laid, first)))
+    told = seen & (change > TOLD_LEVELS)
+    left, still = (np.count_nonzero(told & (one < CLEARLY * another)) for one, another in ((moved, stayed), (stayed, moved)))
+    return still <= MOST_STAYED * (left + still)
+
+
+def _blocks(values: Floats) -> Floats:
+    """(rows, side, columns, side) the whole blocks of a picture (h, w)."""
+    rows, columns = (n // BLOCK_PX for n in values.shape)
+    return values[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
+
+
+def _departure(difference: Floats) -> Floats:
+    """(rows, columns) mean departure of the differences in each block from their mean: light that changes moves nothing."""
+    blocks = _blocks(difference)
+    return np.asarray(np.abs(blocks - blocks.mean(axis=(1, 3), keepdims=True)).mean(axis=(1, 3)))
