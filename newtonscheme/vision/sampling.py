@@ -10,10 +10,11 @@ import numpy as np
 from ..types import Floats, Ints
 from .appearance import Patch
 from .background import spread_indices
+from .circles import CircleCourse
 from .detection import NO_REGION, Candidate
 from .evidence import Evidence, Sample
 from .footage import Stretch
-from .linking import Key, Path
+from .linking import ESTABLISHED_ODDS, Key, Path
 from .measurement import TIGHT, measure_samples, share_of_discs
 from .ranking import parabola_at, radius_course
 
@@ -73,6 +74,36 @@ def sample_path(stretch: Stretch, path: Path, evidence: Evidence, first: int, *,
             break
         _fit(stretch, path.rows, evidence, first, anew)
     _follow(stretch, path, evidence, first, counts)
+
+
+def propose_course(stretch: Stretch, course: CircleCourse, evidence: Evidence, first: int) -> Path:
+    """A path with a candidate for each circle of a course, before a background that was learned without them."""
+    stretch.uncover(course.rows, course.centre_px, course.radius_px)
+    looked = spread_indices(len(course.rows), PATCHES)
+    departure = np.median([_departure(stretch, int(course.rows[n]), course.centre_px[n], float(course.radius_px[n])) for n in looked], axis=0)
+    rows = []
+    for row, (u, v), radius in zip(course.rows.tolist(), course.centre_px.tolist(), course.radius_px.tolist(), strict=True):
+        size = radius + TIGHT * stretch.stride
+        contrast = float(np.hypot.reduce(departure))
+        own = Candidate(
+            u=u, v=v, radius=size, departure=(departure[0], departure[1], departure[2]), tint=(departure[1], departure[2]), contrast=contrast,
+            fill=1.0, elongation=1.0, axis=(1.0, 0.0), part=False, region=NO_REGION, strength=contrast * size,
+        )  # fmt: skip
+        evidence.candidates[first + row].append(own)
+        rows.append((first + row, len(evidence.candidates[first + row]) - 1))
+    return Path(rows, ESTABLISHED_ODDS, np.zeros(4), established=True)
+
+
+def _departure(stretch: Stretch, k: int, centre: Floats, radius: float) -> Floats:
+    """(3,) median departure of a disc from the background in each plane, 0 in those that the film has not."""
+    side = 2 * int(np.ceil(radius)) + 1
+    left, top = (int(x) for x in np.round(centre - radius))
+    u, v = np.meshgrid(np.arange(side) + left - centre[0], np.arange(side) + top - centre[1])
+    inside, found = np.hypot(u, v) < radius, np.zeros(3)
+    for plane in range(3 if stretch.chroma else 1):
+        own = (stretch.window(k, left, top, side, plane) - stretch.still(left, top, side, plane))[inside]
+        found[plane] = float(np.nanmedian(own)) if np.isfinite(own).any() else 0.0
+    return found
 
 
 def is_known(path: Path, evidence: Evidence) -> bool:

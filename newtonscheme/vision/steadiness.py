@@ -72,7 +72,7 @@ def _all_moved(first: Bytes, other: Bytes, onto: Floats) -> bool:
     moved, stayed, change = (_departure(one.astype(float) - another) for one, another in ((other, laid), (other, first), (laid, first)))
     told = seen & (change > TOLD_LEVELS)
     left, still = (np.count_nonzero(told & (one < CLEARLY * another)) for one, another in ((moved, stayed), (stayed, moved)))
-    return still <= MOST_STAYED * (left + still)
+    return bool(still <= MOST_STAYED * (left + still))
 
 
 def _blocks(values: Floats) -> Floats:

@@ -15,12 +15,13 @@ import numpy as np
 from ..types import Bools, Floats, Notice, Progress, Track, Tracking
 from .ahead import make_ahead
 from .appearance import Patch, describe_appearance
+from .circles import find_circle_course
 from .detection import find_candidates
 from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
-from .sampling import is_known, sample_path, shows_discs
+from .sampling import is_known, propose_course, sample_path, shows_discs
 from .selection import (
     SAME_SHARE,
     SAME_SIZE,
@@ -47,6 +48,9 @@ REFINED_PATHS, REFINED_SHARE = 6, 0.1
 GLANCED_PATHS, GLANCED_OF_BEST = 16, 0.4
 """Paths further down that a few samples may show to be discs, while they look this much as good as the best: among people's limbs a ball's
 path is not one of the smoothest, and where one path stands out nothing else is looked for among pieces of its string."""
+MOVING_SHARE, DISC_SHARE = 0.8, 0.5
+"""Share of the frames in which something moves, and of those in which the best path is a disc, from which and below which a round body is looked
+for that hardly leaves its place."""
 UNTURNED_WORTH = 0.8
 """Of a run of the linker without turns, beside one that may turn: where both follow an object, the other knows more of it."""
 MOST_PATHS = 40
@@ -180,7 +184,22 @@ def _digest(
         sample_path(stretch, run, evidence, first, counts=counts, uncovering=run is distinct[0] or not _is_piece(run, evidence))
         if any(run is other for _, other in without):
             unturned.append(run)
+    if _moves_unseen(evidence, first, [run for run in (*distinct, *unturned) if run.rows[-1][0] >= first]):
+        # What changes and is no disc may be the edges of one that never leaves its place.
+        course = find_circle_course(stretch.luma, stretch.stride)
+        if course is not None:
+            path = propose_course(stretch, course, evidence, first)
+            sample_path(stretch, path, evidence, first, counts=counts)
+            unturned.append(path)
     return steady
+
+
+def _moves_unseen(evidence: Evidence, first: int, paths: Sequence[Path]) -> bool:
+    """Whether something moves in most frames from row ``first`` on, and no path is one of discs in half of them."""
+    frames = len(evidence.candidates) - first
+    moving = sum(bool(found) for found in evidence.candidates[first:])
+    discs = max((sum(evidence.fitted(key) for key in path.rows) for path in paths), default=0)
+    return moving > MOVING_SHARE * frames and discs < DISC_SHARE * frames
 
 
 def _is_in(corners: Sequence[float], u: float, v: float) -> bool:

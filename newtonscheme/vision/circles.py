@@ -1,0 +1,81 @@
+"""A round body that hardly leaves its own place, found by its rim.
+
+Where an object covers the same pixels in all frames, what was learned as background is the object itself, and only slivers along its edges
+change. Its rim is a circle in every frame all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..types import Bytes, Floats, Ints
+
+MOST_FRAMES = 48
+"""Frames that are looked at, from all over a stretch."""
+BLUR_PX = 5
+"""Side of the Gaussian that texture and coding are smoothed by."""
+CELL, EDGE, PERFECTNESS = 1.5, 300.0, 0.8
+"""Of OpenCV's `HOUGH_GRADIENT_ALT`: pixels of a cell, gradient of an edge, and how round a circle must be (its manual names 0.8 to 0.9)."""
+LEAST_RADIUS_PX, LARGEST_SHARE = 12, 0.5
+"""Smaller bodies leave their place; larger ones than this share of the picture's shorter side are not looked for."""
+MOST_CIRCLES = 5
+"""Of a frame, the clearest."""
+SAME_LOG_RADIUS, STEP_RADII = 0.1, 0.4
+"""What a circle's radius and place may change by from one frame that is looked at to the next."""
+SEEN_SHARE = 0.7
+"""Share of the frames in which a body's circle must be found."""
+LEAST_WAY_RADII, LEAST_WAY_PX = 0.05, 3.0
+"""How far it must get: round things at rest are no objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircleCourse:
+    """One body's circles in frames ``rows`` (n,) of a stretch, all from its first to its last: centres (n, 2) and radii (n,), full-resolution px."""
+
+    rows: Ints
+    centre_px: Floats
+    radius_px: Floats
+
+
+def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | None:
+    """The circle that goes through the most frames (h, w) uint8 at detection scale, of ``stride`` pixels each; None where none goes through most."""
+    looked = np.arange(0, len(lumas), max(1, len(lumas) // MOST_FRAMES))
+    circles = [_circles(lumas[k]) for k in looked.tolist()]
+    chains = [_chain(circles, start, circle) for start in range(len(circles)) for circle in circles[start]]
+    chain = max(chains, key=len, default=[])
+    if len(chain) < SEEN_SHARE * len(looked):
+        return None
+    at = looked[[k for k, _ in chain]]
+    u, v, radius = np.array([circle for _, circle in chain]).T
+    if np.hypot(np.ptp(u), np.ptp(v)) < max(LEAST_WAY_PX, LEAST_WAY_RADII * float(np.median(radius))):
+        return None
+    rows = np.arange(at[0], at[-1] + 1)
+    u, v, radius = (np.interp(rows, at, each) for each in (u, v, radius))
+    return CircleCourse(rows, stride * (np.stack([u, v], axis=1) + 0.5) - 0.5, stride * radius)
+
+
+def _circles(luma: Bytes) -> list[Floats]:
+    """Circles (u, v, radius) of a frame, detection pixels, the clearest first."""
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(luma), (BLUR_PX, BLUR_PX), 0)
+    largest = int(LARGEST_SHARE * min(luma.shape))
+    found: object = cv2.HoughCircles(
+        smooth, cv2.HOUGH_GRADIENT_ALT, CELL, LEAST_RADIUS_PX, param1=EDGE, param2=PERFECTNESS, minRadius=LEAST_RADIUS_PX, maxRadius=largest
+    )
+    return [] if found is None else list(np.asarray(found, dtype=np.float64).reshape(-1, 3)[:MOST_CIRCLES])
+
+
+def _chain(circles: Sequence[Sequence[Floats]], start: int, first: Floats) -> list[tuple[int, Floats]]:
+    """The circles that go on from one: in each frame the nearest to the last, as long as it is about as large and no jump away."""
+    chain = [(start, first)]
+    for k in range(start + 1, len(circles)):
+        last = chain[-1][1]
+        near = [circle for circle in circles[k] if abs(np.log(circle[2] / last[2])) < SAME_LOG_RADIUS]
+        if near:
+            best = min(near, key=lambda circle: float(np.hypot(*(circle[:2] - last[:2]))))
+            if np.hypot(*(best[:2] - last[:2])) < STEP_RADII * last[2] * (k - chain[-1][0]):
+                chain.append((k, best))
+    return chain
