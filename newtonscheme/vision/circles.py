@@ -6,7 +6,8 @@ change. Its rim is a circle in every frame all the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..types import Bytes, Floats, Ints
 
-MOST_FRAMES = 48
+MOST_FRAMES = 150
 """Frames that are looked at, from all over a stretch."""
 BLUR_PX = 5
 """Side of the Gaussian that texture and coding are smoothed by."""
@@ -24,8 +25,8 @@ LEAST_RADIUS_PX, LARGEST_SHARE = 12, 0.5
 """Smaller bodies leave their place; larger ones than this share of the picture's shorter side are not looked for."""
 MOST_CIRCLES = 5
 """Of a frame, the clearest."""
-SAME_LOG_RADIUS, STEP_RADII = 0.1, 0.4
-"""What a circle's radius and place may change by from one frame that is looked at to the next."""
+SAME_LOG_RADIUS, STEP_RADII, MOST_STEP_RADII = 0.1, 0.2, 1.5
+"""What a circle's radius may change by between two frames that are looked at, and its place for each frame between them and in all."""
 SEEN_SHARE = 0.7
 """Share of the frames in which a body's circle must be found."""
 LEAST_WAY_RADII, LEAST_WAY_PX = 0.05, 3.0
@@ -43,13 +44,13 @@ class CircleCourse:
 
 def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | None:
     """The circle that goes through the most frames (h, w) uint8 at detection scale, of ``stride`` pixels each; None where none goes through most."""
-    looked = np.arange(0, len(lumas), max(1, len(lumas) // MOST_FRAMES))
-    circles = [_circles(lumas[k]) for k in looked.tolist()]
-    chains = [_chain(circles, start, circle) for start in range(len(circles)) for circle in circles[start]]
+    looked = range(0, len(lumas), math.ceil(len(lumas) / MOST_FRAMES))
+    circles = {k: _circles(lumas[k]) for k in looked}
+    chains = [_chain(circles, start, circle) for start in list(looked)[: math.ceil((1 - SEEN_SHARE) * len(looked)) + 1] for circle in circles[start]]
     chain = max(chains, key=len, default=[])
     if len(chain) < SEEN_SHARE * len(looked):
         return None
-    at = looked[[k for k, _ in chain]]
+    at = np.array([k for k, _ in chain])
     u, v, radius = np.array([circle for _, circle in chain]).T
     if np.hypot(np.ptp(u), np.ptp(v)) < max(LEAST_WAY_PX, LEAST_WAY_RADII * float(np.median(radius))):
         return None
@@ -68,14 +69,14 @@ def _circles(luma: Bytes) -> list[Floats]:
     return [] if found is None else list(np.asarray(found, dtype=np.float64).reshape(-1, 3)[:MOST_CIRCLES])
 
 
-def _chain(circles: Sequence[Sequence[Floats]], start: int, first: Floats) -> list[tuple[int, Floats]]:
-    """The circles that go on from one: in each frame the nearest to the last, as long as it is about as large and no jump away."""
+def _chain(circles: Mapping[int, Sequence[Floats]], start: int, first: Floats) -> list[tuple[int, Floats]]:
+    """The circles by frame that go on from one: in each the nearest to the last, as long as it is about as large and no jump away."""
     chain = [(start, first)]
-    for k in range(start + 1, len(circles)):
-        last = chain[-1][1]
-        near = [circle for circle in circles[k] if abs(np.log(circle[2] / last[2])) < SAME_LOG_RADIUS]
+    for k in (k for k in circles if k > start):
+        before, last = chain[-1]
+        near = [circle for circle in circles[k] if abs(math.log(circle[2] / last[2])) < SAME_LOG_RADIUS]
         if near:
             best = min(near, key=lambda circle: float(np.hypot(*(circle[:2] - last[:2]))))
-            if np.hypot(*(best[:2] - last[:2])) < STEP_RADII * last[2] * (k - chain[-1][0]):
+            if np.hypot(*(best[:2] - last[:2])) < min(STEP_RADII * (k - before), MOST_STEP_RADII) * last[2]:
                 chain.append((k, best))
     return chain
