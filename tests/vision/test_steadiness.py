@@ -45,3 +45,17 @@ def test_a_camera_that_moves_is_seen_to_also_behind_someone_who_walks(seed: int,
         picture[80:240, 20 + 5 * k : 90 + 5 * k] = coat
         frames.append(np.clip(picture, 0, 255).astype(np.uint8))
     assert camera_moves(frames)
+
+
+@pytest.mark.parametrize("step_px", [0.3, 2.0, 8.0])
+def test_a_patterned_ball_before_a_plain_wall_moves_no_camera(step_px: float) -> None:
+    rng = np.random.default_rng(1)
+    wall, ball, frames = np.full((HEIGHT, WIDTH), 120.0), someone(rng)[:120, :120], []
+    down, across = np.mgrid[:120, :120]
+    inside = np.hypot(across - 59.5, down - 59.5) < 60
+    for k in range(FRAMES):
+        picture = wall + rng.normal(0.0, 0.7, wall.shape)
+        left = 30 + round(step_px * k)
+        picture[70:190, left : left + 120][inside] = ball[inside]
+        frames.append(np.clip(picture, 0, 255).astype(np.uint8))
+    assert not camera_moves(frames)
