@@ -187,7 +187,7 @@ def _digest(
     if _moves_unseen(evidence, first, [run for run in (*distinct, *unturned) if run.rows[-1][0] >= first]):
         # What changes and is no disc may be the edges of one that never leaves its place.
         course = find_circle_course(stretch.luma, stretch.stride)
-        if course is not None:
+        if course is not None and all(counts(first + row, u, v) for row, (u, v) in zip(course.rows.tolist(), course.centre_px.tolist(), strict=True)):
             path = propose_course(stretch, course, evidence, first)
             sample_path(stretch, path, evidence, first, counts=counts)
             unturned.append(path)
