@@ -50,8 +50,7 @@ UNCOVERED = 1e-4
 LEAST_NODES, MOST_NODES, NODES_PER_RADIUS = 5, 21, 2.5
 """Moments of the exposure at which a moving disc is drawn: enough that the steps between them are smaller than the disc."""
 CACHED = 32_768
-"""Pixels, times moments, that are drawn at once: they stay in the cache.
-"""
+"""Pixels, times moments, that are drawn at once: they stay in the cache."""
 TAILS = np.float32(4.0)
 """Degrees of freedom of the residuals in the end: a string or a shadow beside the disc is worth a few sigmas and no more."""
 TYPICAL_CURVATURE, LEAST_CURVATURE = 0.65, 0.05
