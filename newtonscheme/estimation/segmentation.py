@@ -369,11 +369,12 @@ def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
             continue
         end = 0.5 * (t[edge] + t[outer])
         outside = (t < t[first]) | (t > t[last - 1])
-        seen = [_End.of(track, np.abs(t - end) <= max(share * length, 3.6 * step), end, outside, floor) for share in END_SHARES]
-        near = seen[0]
+        looks = (_End.of(track, np.abs(t - end) <= max(share * length, 3.6 * step), end, outside, floor) for share in END_SHARES)
+        near = next(looks)
         if near is None:
             continue
-        jumps = near.jumps or any(wide is not None and wide.jumps and wide.jump < wide.allowed for wide in seen[1:])
+        # From further away only where nearby nothing jumps: the place of a jump is looked for among all samples.
+        jumps = near.jumps or any(wide is not None and wide.jumps and wide.jump < wide.allowed for wide in looks)
         steadily = near.steady < min(near.allowed, PLAINER * near.jump)
         smooth.append(not jumps and (near.quadratic < near.allowed or steadily))
     return len(smooth) > 0 and all(smooth)

@@ -46,7 +46,7 @@ def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | No
     """The circle that goes through the most frames (h, w) uint8 at detection scale, of ``stride`` pixels each; None where none goes through most."""
     looked = range(0, len(lumas), math.ceil(len(lumas) / MOST_FRAMES))
     circles = {k: _circles(lumas[k]) for k in looked}
-    chains = [_chain(circles, start, circle) for start in list(looked)[: math.ceil((1 - SEEN_SHARE) * len(looked)) + 1] for circle in circles[start]]
+    chains = [_chain(circles, start, circle) for start in looked[: math.ceil((1 - SEEN_SHARE) * len(looked)) + 1] for circle in circles[start]]
     chain = max(chains, key=len, default=[])
     if len(chain) < SEEN_SHARE * len(looked):
         return None
@@ -61,7 +61,7 @@ def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | No
 
 def _circles(luma: Bytes) -> list[Floats]:
     """Circles (u, v, radius) of a frame, detection pixels, the clearest first."""
-    smooth = cv2.GaussianBlur(np.ascontiguousarray(luma), (BLUR_PX, BLUR_PX), 0)
+    smooth = cv2.GaussianBlur(luma, (BLUR_PX, BLUR_PX), 0)
     largest = int(LARGEST_SHARE * min(luma.shape))
     found: object = cv2.HoughCircles(
         smooth, cv2.HOUGH_GRADIENT_ALT, CELL, LEAST_RADIUS_PX, param1=EDGE, param2=PERFECTNESS, minRadius=LEAST_RADIUS_PX, maxRadius=largest

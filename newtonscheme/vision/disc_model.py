@@ -380,7 +380,7 @@ def _sweep_streak(theta: Floats, shades: Sequence[_Terms], u: Singles, v: Single
     """The same of a disc that moves, and its shade with it: a pixel has the mean shade of what of the disc passes over it."""
     a, b = theta.astype(np.float32)[:, STREAKS, None].swapaxes(0, 1)
     nodes = _nodes(theta).astype(np.float32)
-    covered, change, deep, pull = _means(u, v, a, b, radius, slope, nodes)
+    covered, change, pull, deep = _means(u, v, a, b, radius, slope, nodes)
     edge = _along_streak(change[0], deep[0], pull[:3], u, v, a, b)
     _to_logarithms(edge, slope, radius)
     whole = np.maximum(covered[0], np.float32(UNCOVERED))
@@ -413,20 +413,19 @@ def _sweep_streak(theta: Floats, shades: Sequence[_Terms], u: Singles, v: Single
 def _means(
     u: Singles, v: Singles, a: Singles, b: Singles, radius: Singles, slope: Singles, nodes: Singles
 ) -> tuple[Singles, Singles, Singles, Singles]:  # fmt: skip
-    """Means over the exposure of what `_crossed` gives, times powers of the moment: of coverage, change and depth (3, n, p), of pull (5, n, p)."""
+    """Means over the exposure of what `_crossed` gives, times powers of the moment: five of pull (5, n, p), three of the others (3, n, p)."""
     away, along, length2 = u * u + v * v, 2 * (u * a + v * b), a * a + b * b
     powers = nodes[None] ** np.arange(5, dtype=np.float32)[:, None] / np.float32(len(nodes))
     n, p = u.shape
-    out = [np.empty((count, n, p), np.float32) for count in (3, 3, 5, 3)]
+    covered, change, pull, deep = (np.empty((count, n, p), np.float32) for count in (3, 3, 5, 3))
     moment = nodes[:, None, None]
     step = max(1, CACHED // (p * len(nodes)))
     for first in range(0, n, step):
         some = slice(first, first + step)
         at = away[some] - moment * along[some] + moment**2 * length2[some]
-        for sums, values in zip(out, _crossed(np.maximum(at, 0, out=at), radius[some], slope[some]), strict=True):
+        for sums, values in zip((covered, change, pull, deep), _crossed(np.maximum(at, 0, out=at), radius[some], slope[some]), strict=True):
             sums[:, some] = (powers[: len(sums)] @ values.reshape(len(nodes), -1)).reshape(len(sums), -1, p)
-    covered, change, pull, deep = out
-    return covered, change, deep, pull
+    return covered, change, pull, deep
 
 
 def _along_streak(

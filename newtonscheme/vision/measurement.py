@@ -127,19 +127,19 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         place, size = place + whole[0], np.full(len(rows), whole[1])
         tried, fine = _try(stretch, rows[pick], place[pick], size[pick], view)
     path = _Path(stretch, rows, place, size, _lengths(candidates))
-    samples = _measured(path, view, pick, tried, fine)
+    samples, seen = _measured(path, view, pick, tried, fine)
     if coded is None and fine.mean() >= SURE_SHARE and len(rows) > 2 * NEIGHBOURS:
-        coded = _are_coded(stretch, rows, samples, view)
+        coded = _are_coded(stretch, rows, samples, seen)
         if coded:
             view = replace(view, coded=True)
-            samples = _measured(path, view, pick, *_try(stretch, rows[pick], place[pick], size[pick], view))
+            samples, _ = _measured(path, view, pick, *_try(stretch, rows[pick], place[pick], size[pick], view))
     return samples, coded
 
 
 def _are_coded(stretch: Stretch, rows: Ints, samples: Samples, view: _View) -> bool | None:
     """Whether software's pixels are likelier than a camera's, and the path goes smoothly in them; None where too few discs can tell.
 
-    A few unbroken parts of a long path tell how smoothly it goes.
+    ``view`` is how the samples were looked at: both are asked about the same pixels. A few unbroken parts of a long path tell how smoothly it goes.
     """
     at = np.arange(len(rows))
     if len(rows) > 2 * PARTS * PART_SAMPLES:
@@ -166,8 +166,8 @@ class _Path:
     length: Floats
 
 
-def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools) -> Samples:
-    """A path's samples from those in ``pick`` that were tried."""
+def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools) -> tuple[Samples, _View]:
+    """A path's samples from those in ``pick`` that were tried, and how they were looked at in the end."""
     stretch, rows, place, size = path.stretch, path.rows, path.place, path.size
     if fine.any():
         without = replace(view, freed=True)
@@ -177,7 +177,7 @@ def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools)
     samples, good = _replace(_blank(len(rows)), pick, tried, np.ones(len(pick), bool)), np.zeros(len(rows), bool)
     good[pick] = fine
     if len(pick) < len(rows) and fine.mean() < PROMISING_SHARE:
-        return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride)
+        return _with_silhouettes(_blank(len(rows)), np.zeros(len(rows), bool), place, size, stretch.stride), view
     motion, exposure = _motion(rows, place), None
     if good.sum() >= 3:
         samples, more = _with_fast(stretch, rows, samples, good, pick, motion, place, size, view)
@@ -195,7 +195,7 @@ def _measured(path: _Path, view: _View, pick: Ints, tried: Samples, fine: Bools)
     if good.any():
         usual = float(np.median(samples.radius_px[good]))
         good &= (samples.radius_px < RADIUS_RANGE * usual) & (samples.radius_px > usual / RADIUS_RANGE)
-    return _with_silhouettes(samples, good, place, size, stretch.stride)
+    return _with_silhouettes(samples, good, place, size, stretch.stride), view
 
 
 def share_of_discs(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate], coded: bool) -> float:

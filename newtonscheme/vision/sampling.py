@@ -38,6 +38,8 @@ KNOWN_SHARE, KNOWN_SIZE = 0.9, 2.0
 """A path whose candidates lie on known discs, and are no larger than so many times these, in this share of its frames tells nothing new."""
 GLANCED_SAMPLES, GLANCED_SHARE = 4, 0.75
 """Samples that a path is judged by at a glance, and the share of them that must be discs."""
+SLIVER_RADII, SLIVER_REACH = 0.5, 1.2
+"""A sliver is smaller than this share of a body's radius, and no further from its centre than so many of its radii."""
 PATCHES = 6
 """Samples of a path whose colours are kept."""
 PATCH_RADIUS = 16
@@ -81,10 +83,9 @@ def propose_course(stretch: Stretch, course: CircleCourse, evidence: Evidence, f
     stretch.uncover(course.rows, course.centre_px, course.radius_px)
     looked = spread_indices(len(course.rows), PATCHES)
     departure = np.median([_departure(stretch, int(course.rows[n]), course.centre_px[n], float(course.radius_px[n])) for n in looked], axis=0)
-    rows = []
+    contrast, rows = float(np.hypot.reduce(departure)), []
     for row, (u, v), radius in zip(course.rows.tolist(), course.centre_px.tolist(), course.radius_px.tolist(), strict=True):
         size = radius + TIGHT * stretch.stride
-        contrast = float(np.hypot.reduce(departure))
         own = Candidate(
             u=u, v=v, radius=size, departure=(departure[0], departure[1], departure[2]), tint=(departure[1], departure[2]), contrast=contrast,
             fill=1.0, elongation=1.0, axis=(1.0, 0.0), part=False, region=NO_REGION, strength=contrast * size,
@@ -92,6 +93,18 @@ def propose_course(stretch: Stretch, course: CircleCourse, evidence: Evidence, f
         evidence.candidates[first + row].append(own)
         rows.append((first + row, len(evidence.candidates[first + row]) - 1))
     return Path(rows, ESTABLISHED_ODDS, np.zeros(4), established=True)
+
+
+def forget_slivers(path: Path, keys: Sequence[Key], evidence: Evidence) -> None:
+    """Take back the samples of other paths that are slivers of a path's discs: small, and on them or at their rim."""
+    whole = {key[0]: evidence.samples[key] for key in path.rows if evidence.fitted(key)}
+    for key in keys:
+        disc, body = evidence.samples.get(key), whole.get(key[0])
+        if disc is None or body is None:
+            continue
+        apart = float(np.hypot(*(disc.centre - body.centre)))
+        if apart < SLIVER_REACH * body.radius and not (disc.fitted and disc.radius > SLIVER_RADII * body.radius):
+            del evidence.samples[key]
 
 
 def _departure(stretch: Stretch, k: int, centre: Floats, radius: float) -> Floats:

@@ -21,7 +21,7 @@ from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Linker, Path
 from .ranking import off_course, radius_course, typical_error
-from .sampling import is_known, propose_course, sample_path, shows_discs
+from .sampling import forget_slivers, is_known, propose_course, sample_path, shows_discs
 from .selection import (
     SAME_SHARE,
     SAME_SIZE,
@@ -184,12 +184,13 @@ def _digest(
         sample_path(stretch, run, evidence, first, counts=counts, uncovering=run is distinct[0] or not _is_piece(run, evidence))
         if any(run is other for _, other in without):
             unturned.append(run)
-    if _moves_unseen(evidence, first, [run for run in (*distinct, *unturned) if run.rows[-1][0] >= first]):
+    if _moves_unseen(evidence, first, distinct):
         # What changes and is no disc may be the edges of one that never leaves its place.
         course = find_circle_course(stretch.luma, stretch.stride)
         if course is not None and all(counts(first + row, u, v) for row, (u, v) in zip(course.rows.tolist(), course.centre_px.tolist(), strict=True)):
             path = propose_course(stretch, course, evidence, first)
             sample_path(stretch, path, evidence, first, counts=counts)
+            forget_slivers(path, [key for run in distinct for key in run.rows], evidence)
             unturned.append(path)
     return steady
 
