@@ -32,9 +32,9 @@ STREAKS = slice(SHARED + OWN_NUMBERS, SHARED + OWN_NUMBERS + STREAK)
 """Where the streak stands."""
 SHADES, OFFSET = slice(2, OWN_NUMBERS - 1), OWN_NUMBERS - 1
 """Where the shade's forms and the background's offset stand among a plane's own numbers."""
-ONLY_CODED = 2
-"""The last forms, that make a shade bend more in one direction than in the other, belong to software's pixels only: a sphere's
-shades bend little on light's curve, and what is free to bend there moves the centre instead."""
+ONLY_BENT = 2
+"""The last forms, that make a shade bend more in one direction than in the other, are left out unless asked for: a sphere's shades bend little
+on light's curve, and what is free to bend there moves the centre instead."""
 COLOUR_STEP = 2
 """Pixels of brightness for one of colour each way (4:2:0)."""
 BLACK, LEAST_LIGHT = 16.0, 4.0
@@ -71,7 +71,7 @@ class Pixels:
     """Pixels (n, p) of one plane of n crops: frame, background, whether inside the picture, number in the whole crop.
 
     ``bright`` is the background's brightness in a plane of colour, ``across`` and ``down`` are places in the crop; for ``step``, ``first``,
-    ``channel`` and ``coded`` see `Plane`.
+    ``channel``, ``coded`` and ``bent`` see `Plane`.
     """
 
     values: Singles
@@ -85,12 +85,13 @@ class Pixels:
     first: int
     channel: int
     coded: bool
+    bent: bool
 
     def rows(self, chosen: Bools) -> Pixels:
         """Some of the crops."""
         return Pixels(
             self.values[chosen], self.known[chosen], self.bright[chosen], self.seen[chosen], self.across[chosen], self.down[chosen],
-            self.row[chosen], self.step, self.first, self.channel, self.coded,
+            self.row[chosen], self.step, self.first, self.channel, self.coded, self.bent,
         )  # fmt: skip
 
 
@@ -99,7 +100,7 @@ class Plane:
     """One plane of n crops, frame and background (n, s, s), NaN outside the picture; every ``step``-th pixel of the finest plane.
 
     ``channel`` is 0 for brightness, 1 and 2 for blue and red, ``bright`` the background's brightness, ``first`` the place of its own numbers.
-    ``coded``: pixels mix code values, not light.
+    ``coded``: pixels mix code values, not light. ``bent``: shades may bend more in one direction than in the other.
     """
 
     values: Singles
@@ -109,16 +110,19 @@ class Plane:
     first: int
     channel: int
     coded: bool
+    bent: bool
 
     @classmethod
-    def of(cls, images: Singles, backgrounds: Singles, bright: Singles, first: int, channel: int, *, coded: bool = False) -> Plane:
+    def of(
+        cls, images: Singles, backgrounds: Singles, bright: Singles, first: int, channel: int, *, coded: bool = False, bent: bool = False
+    ) -> Plane:  # fmt: skip
         """A plane at its own resolution, from one at that of brightness."""
         if channel == 0:
-            return cls(images, backgrounds, bright, 1, first, channel, coded)
+            return cls(images, backgrounds, bright, 1, first, channel, coded, bent)
         step = COLOUR_STEP
         four = np.stack([bright[:, i::step, k::step] for i in range(step) for k in range(step)]).mean(axis=0)
         still = np.ascontiguousarray(backgrounds[:, ::step, ::step])
-        return cls(np.ascontiguousarray(images[:, ::step, ::step]), still, four, step, first, channel, coded)
+        return cls(np.ascontiguousarray(images[:, ::step, ::step]), still, four, step, first, channel, coded, bent)
 
     def thinned(self, spacing: int) -> Pixels:
         """Every ``spacing``-th pixel each way, counted in pixels of the finest plane."""
@@ -166,7 +170,7 @@ class Plane:
         # A colour pixel stands for step x step fine ones: its centre lies between them.
         across, down = ((self.step * x + 0.5 * (self.step - 1)).astype(np.float32) for x in (column, row))
         at = self.step * (row * side * self.step + column)
-        return Pixels(values, known, bright, seen, across, down, at, self.step, self.first, self.channel, self.coded)
+        return Pixels(values, known, bright, seen, across, down, at, self.step, self.first, self.channel, self.coded, self.bent)
 
 
 def first_number(plane: int, streaked: bool) -> int:
@@ -264,7 +268,7 @@ def evaluate(theta: Floats, pixels: Pixels) -> Evaluation:
     else:
         lights = (pixels.bright + t[:, SHARED + OFFSET] - np.float32(BLACK), _shade(t, SHARED, forms) - np.float32(BLACK))
         model, by_coverage, by_shade, by_behind, by_light = _mixed_colour(behind, shade, coverage, lights, np.float32(COLOUR_GAIN[pixels.channel]))
-    free = SHADES.stop if pixels.coded else SHADES.stop - ONLY_CODED
+    free = SHADES.stop if pixels.bent else SHADES.stop - ONLY_BENT
     e = edge.shape[1]
     jacobian = np.empty((len(theta), e + free, coverage.shape[1]), np.float32)
     np.multiply(edge, by_coverage[:, None], out=jacobian[:, :e])

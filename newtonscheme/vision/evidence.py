@@ -27,7 +27,8 @@ this many grey levels."""
 class Sample:
     """One object in one frame, pixels; without a believable disc (``fitted`` False) it is a silhouette's centroid and the radii are NaN.
 
-    ``departure`` is the darkest and the brightest that the disc shows against the background, in the plane it was fitted in.
+    ``departure`` is the darkest and the brightest that the disc shows against the background, in the plane it was fitted in; ``sway`` how far
+    off all centres of its path may be alike.
     """
 
     frame: int
@@ -39,6 +40,7 @@ class Sample:
     explained: float
     departure: tuple[float, float]
     streak: Floats
+    sway: float
     fitted: bool
 
 
@@ -78,7 +80,7 @@ class Evidence:
         c = self.candidate(key)
         sigma = COARSE_RADII * c.radius + 0.5 * self.stride
         return Sample(
-            self.index[key[0]], self.t[key[0]], np.array([c.u, c.v]), sigma**2 * np.eye(2), np.nan, np.nan, 0.0, (0.0, 0.0), np.zeros(2), False
+            self.index[key[0]], self.t[key[0]], np.array([c.u, c.v]), sigma**2 * np.eye(2), np.nan, np.nan, 0.0, (0.0, 0.0), np.zeros(2), 0.0, False
         )
 
     def contrasts(self, keys: Sequence[Key]) -> list[float]:

@@ -87,6 +87,11 @@ ASIDE_RADII, ASIDE_SCATTER = 0.1, 1.0
 LEAST_GAIN, SURE_GAIN = 0.2, 0.9
 """Gain in likelihood for each pixel, as twice its logarithm, from which pixels are software's, and share of a path's samples that must gain: taken
 for them wrongly, a camera's bend the shade and cost more than they would gain."""
+LEAST_BENT_PX = 8.0
+"""Radius from which shades of software's pixels may bend more in one direction: a smaller disc lies in a few transform blocks, whose errors
+bend it as well."""
+SWAYED_SAMPLES, LEAST_SWAYED_PX = 12, 4.0
+"""Discs of a path that are asked where they would be if their shades were of the other kind, and from which radius they can tell."""
 PARTS, PART_SAMPLES = 3, 12
 """How many parts of a long path, of how many samples each, tell how it is looked at best."""
 PART_SHARE = 0.5
@@ -99,7 +104,10 @@ LEAST_COVERED = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Measured samples of a path, one row for each of its candidates; rows without a believable disc have ``fitted`` False."""
+    """Measured samples of a path, one row for each of its candidates; rows without a believable disc have ``fitted`` False.
+
+    ``sway_px`` is the path's own: by how much all of its centres may be off alike as shades are not known.
+    """
 
     centre_px: Floats
     covariance_px: Floats
@@ -111,6 +119,7 @@ class Samples:
     explained: Floats
     streak_px: Floats
     surprise: Floats
+    sway_px: Floats
     fitted: Bools
 
 
@@ -132,8 +141,25 @@ def measure_samples(stretch: Stretch, rows: Ints, candidates: Sequence[Candidate
         coded = _are_coded(stretch, rows, samples, seen)
         if coded:
             view = replace(view, coded=True)
-            samples, _ = _measured(path, view, pick, *_try(stretch, rows[pick], place[pick], size[pick], view))
-    return samples, coded
+            samples, seen = _measured(path, view, pick, *_try(stretch, rows[pick], place[pick], size[pick], view))
+    return replace(samples, sway_px=np.full(len(rows), _sway(stretch, rows, samples, seen))), coded
+
+
+def _sway(stretch: Stretch, rows: Ints, samples: Samples, view: _View) -> float:
+    """By how much (px, on either axis) the shades that are taken for possible move a path's discs, all alike; 0 where they cannot tell.
+
+    Where one side of a ball is about as bright as what is behind it, the pixels leave open whether its shade bends or its edge lies elsewhere.
+    """
+    fine = np.flatnonzero(samples.fitted)
+    at = fine[spread_indices(len(fine), SWAYED_SAMPLES)] if len(fine) else fine
+    usual = float(np.median(samples.radius_px[at])) if len(at) else 0.0
+    if usual < LEAST_SWAYED_PX:
+        return 0.0
+    other = _fitted_anew(stretch, rows, samples, at, samples.radius_px[at], replace(view, bent=not view.bends(usual)))
+    same = np.abs(np.log(np.maximum(other.radius_px, LEAST_RADIUS_PX) / samples.radius_px[at])) < SURE_LOG_RADIUS
+    if same.mean() < SURE_SHARE:
+        return 0.0
+    return float(np.hypot(*np.median((other.centre_px - samples.centre_px[at])[same], axis=0)) / np.sqrt(2.0))
 
 
 def _are_coded(stretch: Stretch, rows: Ints, samples: Samples, view: _View) -> bool | None:
@@ -241,13 +267,19 @@ def _planes(candidates: Sequence[Candidate]) -> tuple[int, ...]:
 class _View:
     """How a path's discs are looked at: in which planes, whether without what is attached to them, and without what has another colour.
 
-    ``coded``: as pixels of software, that mix code values, and not as a camera's, that mix light.
+    ``coded``: as pixels of software, that mix code values, and not as a camera's, that mix light. ``bent``: whether shades may bend more in one
+    direction than in the other; None: as is usual for such pixels, see `bends`.
     """
 
     planes: tuple[int, ...]
     freed: bool = False
     tinted: bool = False
     coded: bool = False
+    bent: bool | None = None
+
+    def bends(self, radius_px: float) -> bool:
+        """Whether shades of discs of this size may bend more in one direction: software's may, a camera's bend little."""
+        return self.coded and radius_px >= LEAST_BENT_PX if self.bent is None else self.bent
 
 
 def _first_look(
@@ -407,6 +439,7 @@ def _fit(
             freed=view.freed,
             tinted=view.tinted,
             coded=view.coded,
+            bent=view.bends(float(np.median(radius[batch] / thin))),
             within_px=within_px / thin,
         )
         out = _replace(out, batch, _scaled(discs, corner, thin), np.ones(len(batch), bool))
@@ -437,6 +470,7 @@ def _scaled(discs: Discs, corner: Floats, thin: int) -> Samples:
         np.where(discs.covered > LEAST_COVERED, discs.explained, 0.0),
         np.where(np.isfinite(discs.streak_sigma_px)[:, None], discs.streak_px * thin, 0.0),
         discs.surprise,
+        np.zeros(len(discs.radius_px)),
         np.hypot(discs.streak_px[:, 0], discs.streak_px[:, 1]) > STREAK_CLEAR * discs.streak_sigma_px,
     )
 
@@ -454,6 +488,7 @@ def _blank(n: int) -> Samples:
         explained=zero,
         streak_px=np.zeros((n, 2)),
         surprise=zero,
+        sway_px=zero,
         fitted=np.zeros(n, bool),
     )
 
@@ -659,5 +694,6 @@ def _with_silhouettes(samples: Samples, good: Bools, place: Floats, size: Floats
         np.where(good, samples.explained, 0.0),
         np.where(good[:, None], samples.streak_px, 0.0),
         samples.surprise,
+        samples.sway_px,
         good,
     )

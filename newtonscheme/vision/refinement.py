@@ -18,7 +18,7 @@ from ..types import Bools, Floats
 from .background import Singles
 from .disc_model import (
     OFFSET,
-    ONLY_CODED,
+    ONLY_BENT,
     OWN_NUMBERS,
     SHADES,
     STREAKS,
@@ -80,8 +80,6 @@ SHADING_PRIOR = 0.5
 """Sigma of the shading terms in shares of the contrast: keeps a tiny disc from hiding in its own shading."""
 BENDING_PRIOR = 0.15
 """The same of what makes a shade bend more in one direction than in the other."""
-LEAST_BENT_PX = 8.0
-"""Radius from which a shade may do so: a smaller disc lies in a few transform blocks, whose errors bend it as well."""
 STREAK_PRIOR_PX = 1.5
 """Sigma of the streak about its start, besides half of its length."""
 STEP_SHARE = 0.5
@@ -134,6 +132,7 @@ def fit_discs(
     freed: bool = True,
     tinted: bool = False,
     coded: bool = False,
+    bent: bool = False,
 ) -> Discs:
     """Fit a disc in each of n crops, NaN outside the picture, from a start good to about half a radius, or to ``within_px``.
 
@@ -143,16 +142,16 @@ def fit_discs(
     With ``streak_px`` (n, 2), the expected displacement during the exposure, the streak is fitted too; its sign is the caller's.
     ``freed``: what is attached to a disc (a string, a rod, a shadow) is left out of its fit.
     ``tinted``: of brightness only what has the colour of the disc counts, not a grey string, a shadow or an arm that it touches.
-    ``coded``: pixels mix code values and not light, and shades may bend more in one direction than in the other (see `disc_model`).
+    ``coded``: pixels mix code values and not light. ``bent``: shades may bend more in one direction than in the other (see `disc_model`).
     ``radius_log_sigma`` is how well the given radii are known already: that of their logarithm.
     """
     streaked = streak_px is not None
-    entire = Plane.of(images[0], backgrounds[0], backgrounds[0], first_number(0, streaked), channels[0], coded=coded)
+    entire = Plane.of(images[0], backgrounds[0], backgrounds[0], first_number(0, streaked), channels[0], coded=coded, bent=bent)
     dull = images if streaked else _without_highlights(images, centre_px, radius_px)
     if tinted and len(images) > 1:
         dull = [_of_one_tint(images, backgrounds, dull[0]), *dull[1:]]
     planes = tuple(
-        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k], coded=coded)
+        Plane.of(*pair, backgrounds[0], first_number(k, streaked), channels[k], coded=coded, bent=bent)
         for k, pair in enumerate(zip(dull, backgrounds, strict=True))
     )
     side = images[0].shape[1]
@@ -160,7 +159,7 @@ def fit_discs(
     edges = [plane.first for plane in planes]
     softness, usual = theta[:, edges].copy(), float(np.median(radius_px))
     contrast = np.stack([_contrast(plane) for plane in planes], axis=1)
-    prior, prior_mean = _prior_precision(theta, contrast, planes, streaked, usual >= LEAST_BENT_PX), theta.copy()
+    prior, prior_mean = _prior_precision(theta, contrast, planes, streaked), theta.copy()
     prior[:, 2] = radius_log_sigma**-2
     if within_px > REACH * float(np.exp(np.median(softness[:, 0]))):
         sparse = tuple(plane.thinned(max(1, min(MAX_THINNING, int(usual / RADII_PER_STEP)))) for plane in planes)
@@ -300,14 +299,14 @@ def _start(planes: tuple[Plane, ...], centre_px: Floats, radius_px: Floats, soft
     return np.stack(columns, axis=1).astype(float)
 
 
-def _prior_precision(theta: Floats, contrast: Floats, planes: Sequence[Plane], streaked: bool, bent: bool) -> Floats:
+def _prior_precision(theta: Floats, contrast: Floats, planes: Sequence[Plane], streaked: bool) -> Floats:
     prior = np.zeros_like(theta)
     for k, plane in enumerate(planes):
         first = plane.first
         prior[:, first] = SOFTNESS_PRIOR**-2
         prior[:, first + SHADES.start : first + SHADES.stop] = ((SHADING_PRIOR * contrast[:, k]) ** -2)[:, None]
-        bends = slice(first + SHADES.stop - ONLY_CODED, first + SHADES.stop)
-        prior[:, bends] = ((BENDING_PRIOR * contrast[:, k]) ** -2)[:, None] if plane.coded and bent else FIXED
+        bends = slice(first + SHADES.stop - ONLY_BENT, first + SHADES.stop)
+        prior[:, bends] = ((BENDING_PRIOR * contrast[:, k]) ** -2)[:, None] if plane.bent else FIXED
         prior[:, first + OFFSET] = (OFFSET_PRIOR * contrast[:, k]) ** -2
     if streaked:
         prior[:, STREAKS] = ((STREAK_PRIOR_PX + 0.5 * np.hypot(*theta[:, STREAKS].T)) ** -2)[:, None]

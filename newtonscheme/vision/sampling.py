@@ -240,6 +240,7 @@ def _fit(stretch: Stretch, keys: list[Key], evidence: Evidence, first: int, told
             explained=float(found.explained[n]),
             departure=(float(found.darkest[n]), float(found.brightest[n])),
             streak=found.streak_px[n],
+            sway=float(found.sway_px[n]),
             fitted=bool(found.fitted[n]),
         )
     sharpest = np.argsort(found.softness_px + STREAK_BLUR * np.hypot(*found.streak_px.T))

@@ -15,7 +15,8 @@ OWN = {0: [np.log(0.9), 150.0, 20.0, -12.0, 9.0, 5.0, -4.0, 2.0], 1: [np.log(1.5
 def place(channel: int, theta: np.ndarray, streaked: bool, coded: bool) -> Evaluation:
     rng = np.random.default_rng(channel)
     still = np.full((1, SIDE, SIDE), 128.0 if channel else 80.0, np.float32) + rng.normal(0, 2.0, (1, SIDE, SIDE)).astype(np.float32)
-    plane = Plane.of(np.zeros_like(still), still, np.full_like(still, 80.0), first_number(min(channel, 1), streaked), channel, coded=coded)
+    first = first_number(min(channel, 1), streaked)
+    plane = Plane.of(np.zeros_like(still), still, np.full_like(still, 80.0), first, channel, coded=coded, bent=coded)
     return evaluate(theta, plane.thinned(1))
 
 
@@ -46,7 +47,7 @@ def test_a_pixel_half_covered_shows_half_of_the_light_and_more_than_half_of_the_
 def test_a_pixel_of_software_that_is_half_covered_shows_the_mean_of_both() -> None:
     theta = np.array([[*SHARED, np.log(0.5), 216.0, *[0.0] * 6]])
     still = np.full((1, SIDE, SIDE), 36.0, np.float32)
-    found = evaluate(theta, Plane.of(np.zeros_like(still), still, still, 3, 0, coded=True).thinned(1))
+    found = evaluate(theta, Plane.of(np.zeros_like(still), still, still, 3, 0, coded=True, bent=True).thinned(1))
     np.testing.assert_allclose(-found.residual[0], 36.0 + 180.0 * found.coverage[0], rtol=1e-5)
 
 
@@ -56,7 +57,7 @@ def test_the_shade_of_a_disc_moves_with_it_during_the_exposure() -> None:
     still = np.full((1, SIDE, SIDE), 80.0, np.float32)
 
     def shown(theta: list[float]) -> np.ndarray:
-        return -evaluate(np.array([theta]), Plane.of(np.zeros_like(still), still, still, 3, 0, coded=True).thinned(1)).residual[0]
+        return -evaluate(np.array([theta]), Plane.of(np.zeros_like(still), still, still, 3, 0, coded=True, bent=True).thinned(1)).residual[0]
 
     places = [np.array(SHARED[:2]) + streak * ((k + 0.5) / moments - 0.5) for k in range(moments)]
     mean = np.mean([shown([*place.tolist(), SHARED[2], *own]) for place in places], axis=0)

@@ -24,7 +24,7 @@ def seen(places: list[np.ndarray]) -> Evidence:
         evidence.candidates.append([disc(place[k]) for place in places])
         for j, place in enumerate(places):
             evidence.samples[(k, j)] = Sample(
-                k, k / 30.0, place[k], 0.01 * np.eye(2), 5.0, 0.1, 0.97, (0.0, 60.0), np.zeros(2), fitted=True
+                k, k / 30.0, place[k], 0.01 * np.eye(2), 5.0, 0.1, 0.97, (0.0, 60.0), np.zeros(2), 0.0, fitted=True
             )  # fmt: skip
     return evidence
 

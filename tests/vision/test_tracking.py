@@ -11,6 +11,7 @@ import pytest
 from conftest import WriteClip
 
 from newtonscheme.synth.simulation import simulate
+from newtonscheme.types import Track
 from newtonscheme.vision.tracking import track_objects
 from newtonscheme.vision.video import open_video
 
@@ -154,3 +155,29 @@ def test_a_blurred_ball_is_as_large_as_it_is_whether_software_drew_it_or_a_camer
     assert len(track) >= 30
     assert np.nanmedian(np.abs(track.radius_px / radius - 1)) < 0.03
     assert np.median(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.15
+
+
+def lit_ball_before(wall: float, path: Path, write_clip: WriteClip) -> tuple[Track, np.ndarray]:
+    """A throw of a grey ball of 9 px, lit from the upper right, before a wall of this grey level: its track, and its errors (n, 2), px."""
+    rng, radius, scale = np.random.default_rng(2), 9.0, 5
+    still = np.clip(wall + cv2.GaussianBlur(rng.normal(0.0, 12.0, (200, 420)), (0, 0), 4.0), 16.0, 235.0)
+    true = np.array([(30.3 + 10.0 * k, 160.2 - 8.0 * k + 0.22 * k**2) for k in range(36)])
+    across, down = np.meshgrid((np.arange(420 * scale) + 0.5) / scale - 0.5, (np.arange(200 * scale) + 0.5) / scale - 0.5)
+    pictures = []
+    for u, v in true:
+        x, y = (across - u) / radius, (down - v) / radius
+        facing = 0.65 * x - 0.45 * y + 0.61 * np.sqrt(np.maximum(1 - x**2 - y**2, 0.0))
+        light = np.where(
+            x**2 + y**2 < 1, (16.0 + 190.0 * np.sqrt(0.08 + 0.92 * np.maximum(facing, 0.0))) ** 2, np.kron(still**2, np.ones((scale, scale)))
+        )
+        seen = np.sqrt(light.reshape(200, scale, 420, scale).mean(axis=(1, 3)))
+        pictures.append(np.clip(cv2.GaussianBlur(seen, (0, 0), 0.6) + rng.normal(0.0, 1.5, still.shape), 0, 255).astype(np.uint8))
+    track = track_objects(open_video(str(write_clip(path, pictures, options={"crf": "20"})))).tracks[0]
+    return track, track.centre_px - true[track.frame]
+
+
+def test_a_ball_whose_shaded_side_melts_into_the_wall_is_known_to_be_off(write_clip: WriteClip, tmp_path: Path) -> None:
+    for wall, least_px, most_px in ((70.0, 0.2, 0.5), (120.0, 0.0, 0.12)):
+        track, error = lit_ball_before(wall, tmp_path / f"{wall:.0f}.mp4", write_clip)
+        assert np.sqrt(np.mean(error**2)) < 2.0 * np.median(track.total_sigma_px)
+        assert least_px < np.median(track.total_sigma_px) < most_px
