@@ -38,6 +38,8 @@ over the first."""
 PLAINER = 0.7
 """Of a jump of the acceleration, where it fits best, and a steady change one tells plainly more if it leaves less than this share of what the
 other does: half of the squares."""
+CONTACT_SAMPLES = 9
+"""Fewer samples about an end may be bent by two numbers more, and a place for them, into anything."""
 STANDING_SIGMAS = 10.0
 """A stretch whose extent is under this many sigmas shows no motion."""
 HOPELESS_MISFIT = 12.0
@@ -359,7 +361,7 @@ def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
     A flight ends in a contact, and a swing in a hit: the acceleration jumps. Where a quadratic through the last samples inside and the
     first ones outside holds to the noise, or a steady change of acceleration does and tells plainly more than a jump, the law did not end
     there: it never held, and the stretch is an arc of some other motion. Where a jump tells plainly more, it did end; from further away, where it
-    holds to the noise as well.
+    holds to the noise as well, as may there a contact, at which the velocity jumps too.
     """
     t = track.t
     length, step = float(t[last - 1] - t[first]), float(np.median(np.diff(t)))
@@ -374,7 +376,7 @@ def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
         if near is None:
             continue
         # From further away only where nearby nothing jumps: the place of a jump is looked for among all samples.
-        jumps = near.jumps or any(wide is not None and wide.jumps and wide.jump < wide.allowed for wide in looks)
+        jumps = near.jumps or any(wide is not None and wide.ends for wide in looks)
         steadily = near.steady < min(near.allowed, PLAINER * near.jump)
         smooth.append(not jumps and (near.quadratic < near.allowed or steadily))
     return len(smooth) > 0 and all(smooth)
@@ -382,11 +384,15 @@ def leaves_smoothly(track: Track, first: int, last: int, floor: Floats) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What the samples about an end leave, px, of courses whose acceleration is constant, changes steadily, or jumps; and what noise may leave."""
+    """What the samples about an end leave, px, of courses, and what noise may leave.
+
+    Of those the acceleration is constant, changes steadily, or jumps: alone, or with the velocity.
+    """
 
     quadratic: float
     steady: float
     jump: float
+    contact: float
     allowed: float
 
     @classmethod
@@ -396,20 +402,34 @@ class _End:
             return None
         x, path = (track.t[near] - end) / float(np.ptp(track.t[near])), track.centre_px[near]
         # A hand hardly pushes in its last frames: where exactly the law begins is known to a few samples only.
-        jump = min(_left(_bent_at(x, knot), path) for knot in 0.5 * (x[2:-3] + x[3:-2]))
+        knots = 0.5 * (x[2:-3] + x[3:-2])
+        jump = min(_left(_bent_at(x, knot), path) for knot in knots)
+        contact = min(_left(_broken_at(x, knot), path) for knot in knots) if len(x) > CONTACT_SAMPLES else jump
         allowed = NOISE_TOLERANCE * float(np.median(floor[near]))
-        return cls(_left(np.vander(x, 3), path), _left(np.vander(x, 4), path), jump, allowed)
+        return cls(_left(np.vander(x, 3), path), _left(np.vander(x, 4), path), jump, contact, allowed)
 
     @property
     def jumps(self) -> bool:
         """Whether a jump tells plainly more than a steady course."""
         return self.jump < PLAINER * min(self.quadratic, self.steady)
 
+    @property
+    def ends(self) -> bool:
+        """Whether a jump tells plainly more than a steady course, and holds to the noise, or a contact does where a jump does not."""
+        if self.contact < min(PLAINER * min(self.quadratic, self.steady, self.jump), self.allowed):
+            return True
+        return self.jumps and self.jump < self.allowed
+
 
 def _bent_at(x: Floats, knot: float) -> Floats:
     """(n, 4) basis of the courses whose second derivative jumps at a knot and is steady elsewhere."""
     after = np.maximum(x - knot, 0.0)
     return np.column_stack([np.ones_like(x), x, x**2, after**2])
+
+
+def _broken_at(x: Floats, knot: float) -> Floats:
+    """(n, 5) basis of the courses whose first and second derivatives jump at a knot."""
+    return np.column_stack([_bent_at(x, knot), np.maximum(x - knot, 0.0)])
 
 
 def _left(basis: Floats, path: Floats) -> float:

@@ -16,7 +16,7 @@ from ..types import Bools, Floats, Ints
 from .background import spread_indices
 from .detection import Candidate
 from .footage import Stretch
-from .ranking import parabola_at, radius_course
+from .ranking import LEAST_COURSE, course_with_rests, parabola_at
 from .refinement import Discs, fit_discs
 
 BATCH_PIXELS, BATCH, BATCH_SPREAD = 320_000, 32, 1.5
@@ -52,8 +52,8 @@ STREAK_START = (0.15, 1.0)
 """Exposure in shares of the frame time that a streak fit starts from, least and most: indoor phone footage lies between these."""
 STRAY_LOG_RADIUS = 0.06
 """A radius off its neighbours' by this share may be a fit that settled on something else as well."""
-LEAST_COURSE, COURSE_LOG_SIGMA, COURSE_EXPLAINED = 8, 0.03, 0.1
-"""Radii that a course can be told from, how well it tells a radius, and how much less a disc of that radius may explain."""
+COURSE_LOG_SIGMA, COURSE_EXPLAINED = 0.03, 0.1
+"""How well the course of all radii tells one, and how much less a disc of that radius may explain."""
 OUTLYING = 3.0
 """Times the usual departure from a course from which a radius is no part of it."""
 STRAY_RADII = 0.15
@@ -566,7 +566,7 @@ def _of_one_size(stretch: Stretch, rows: Ints, samples: Samples, good: Bools, vi
     if len(fine) < LEAST_COURSE:
         return samples
     radius = samples.radius_px[fine]
-    course = radius_course(rows[fine].astype(float), radius, samples.radius_sigma_px[fine])
+    course = course_with_rests(rows[fine].astype(float), samples.centre_px[fine], radius, samples.radius_sigma_px[fine])
     departure = np.abs(np.log(radius / course))
     usual = float(np.median(departure))
     # Where most leave it a little, the course itself may be another; those that leave it by far more than most are no part of any.

@@ -38,6 +38,10 @@ OUTLIER = 4.0
 """Samples off their local cubic by this many typical residuals (a bounce, a wrong candidate) do not count for the noise."""
 COURSE_ROUNDS = 20
 """Rounds of the search for the least absolute deviations."""
+LEAST_COURSE = 8
+"""Radii that a course can be told from."""
+REST_PX, REST_RADII = 2.0, 0.05
+"""What stays within this of where it was first, or last, rests there: a sliver of it may be here and there."""
 MIN_SAMPLES = 16
 """With fewer samples the fit's own sigmas stand."""
 SCALE_RANGE = (0.5, 4.0)
@@ -210,3 +214,22 @@ def radius_course(t: Floats, radius: Floats, sigma: Floats | None = None) -> Flo
         line = basis @ np.linalg.lstsq(basis * root[:, None], inverse * root, rcond=None)[0]
         weight = worth / np.maximum(np.abs(inverse - line), 1e-3 * inverse)
     return 1.0 / np.maximum(line, 0.1 * inverse)
+
+
+def course_with_rests(t: Floats, centre: Floats, radius: Floats, sigma: Floats | None = None) -> Floats:
+    """(n,) px: `radius_course` of a path that may begin and end at rest: a kick or a wall ends a steady change of depth, and no size jumps there.
+
+    A ball at rest is often seen in part only, as the background holds its picture: the flight says how large it is.
+    """
+    first, last = _resting(centre, radius), len(t) - _resting(centre[::-1], radius)
+    if last - first < LEAST_COURSE or last - first == len(t):
+        return radius_course(t, radius, sigma)
+    moving = slice(first, last)
+    return np.asarray(np.interp(t, t[moving], radius_course(t[moving], radius[moving], None if sigma is None else sigma[moving])))
+
+
+def _resting(centre: Floats, radius: Floats) -> int:
+    """How many samples a path (n, 2) stays where it began; none where they are too few to be called a rest."""
+    away = np.hypot(*(centre - np.median(centre[:LEAST_COURSE], axis=0)).T) > max(REST_PX, REST_RADII * float(np.median(radius)))
+    count = int(np.argmax(away)) if away.any() else len(away)
+    return count if count >= LEAST_COURSE else 0

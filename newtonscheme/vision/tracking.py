@@ -20,7 +20,7 @@ from .detection import find_candidates
 from .evidence import Evidence, Sample
 from .footage import Stretch
 from .linking import Key, Linker, Path
-from .ranking import off_course, radius_course, typical_error
+from .ranking import LEAST_COURSE, course_with_rests, off_course, typical_error
 from .sampling import forget_slivers, is_known, propose_course, sample_path, shows_discs
 from .selection import (
     SAME_SHARE,
@@ -71,8 +71,8 @@ were 1.03 of their stated size in the median film (`ns benchmark vision`)."""
 SLOW_RADIUS_ERROR_PX = 0.4
 """A radius is off by a part of a pixel as what is behind the object changes: over 59 rendered films its error drifts by 0.24 to 0.49 px
 from end to end in the median, whatever the size."""
-LEAST_COURSE, COURSE_TOLERANCE = 8, 0.1
-"""Radii that a course can be told from, and the share of a radius that a swing or an arc may leave it by."""
+COURSE_TOLERANCE = 0.1
+"""Share of a radius that a swing or an arc may leave the course of all by."""
 PROGRESS_STEP = 16
 """Frames between two words of progress."""
 JUMP_SAMPLES, MOST_JUMPS, JUMP_STEPS, JUMP_RADII = 5, 3, 1.0, 3.0
@@ -297,7 +297,7 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     size = np.array([evidence.candidate(key).radius if np.isnan(s.radius) else s.radius for key, s in zip(path.rows, samples, strict=True)])
     radius = np.array([s.radius for s in samples])
     radius_sigma = np.array([s.radius_sigma for s in samples]) * scale
-    unlike = _unlike_course(t, radius, radius_sigma)
+    unlike = _unlike_course(t, centre, radius, radius_sigma)
     systematic = ((SYSTEMATIC_RADII * size) ** 2 + (0.5 * unlike) ** 2)[:, None, None] * np.eye(2)
     covariance = covariance * scale**2 + systematic
     sway = float(np.median([s.sway for s in samples])) / float(np.median(np.sqrt(0.5 * np.einsum("nii->n", covariance))))
@@ -319,18 +319,18 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     )
 
 
-def _unlike_course(t: Floats, radius: Floats, sigma: Floats) -> Floats:
+def _unlike_course(t: Floats, centre: Floats, radius: Floats, sigma: Floats) -> Floats:
     """(n,) px by which each radius leaves the course of the others beyond its sigma, and beyond what a turn of the motion may do to it.
 
     A disc that is smaller than its object is a part of it (a highlight before something as dark as the rest): the object's centre may lie
     anywhere within the difference of the radii. One that is larger holds something else as well. The course is that of a steady change of
-    depth, a straight line through 1 / radius by least absolute deviations.
+    depth, a straight line through 1 / radius by least absolute deviations, but for rests at either end.
     """
     off = np.zeros(len(radius))
     seen = np.isfinite(radius)
     if seen.sum() < LEAST_COURSE:
         return off
-    usual = radius_course(t[seen], radius[seen])
+    usual = course_with_rests(t[seen], centre[seen], radius[seen])
     beyond = np.maximum(np.abs(radius[seen] - usual) - COURSE_TOLERANCE * usual, 0.0)
     off[seen] = np.sqrt(np.maximum(beyond**2 - sigma[seen] ** 2, 0.0))
     return off

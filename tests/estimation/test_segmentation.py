@@ -224,6 +224,21 @@ def test_what_is_let_go_from_rest_does_not_fall_smoothly_out_of_the_hand(fps: fl
                 assert not leaves_smoothly(held, released + off, last, local_noise(held))
 
 
+def thrown_against_a_wall(t: np.ndarray) -> np.ndarray:
+    """A throw away from the viewer, slower and slower in the picture, that ends at a wall 0.8 s later, where the ball stays: metres."""
+    flown = np.minimum(t, 0.8)
+    return np.stack([1.2 * flown, 1.5 * flown - 0.5 * 9.81 * flown**2, -6.0 * flown], axis=-1)
+
+
+def test_a_throw_that_ends_at_a_wall_does_not_go_on_smoothly_into_its_rest() -> None:
+    """Its last frames are slow and badly seen: nearby they say nothing, and from further away the velocity jumps, not the acceleration alone."""
+    for seed in range(6):
+        track = film_path(thrown_against_a_wall, 1.3, seed=seed, noise=TrackNoise(sigma_px=0.3)).track
+        ended = int(np.searchsorted(track.t, 0.8))
+        floor = local_noise(track) * np.where(np.abs(track.t - 0.8) < 0.1, 3.0, 1.0)
+        assert not leaves_smoothly(track, 0, ended, floor)
+
+
 @pytest.mark.parametrize("sigma_px", [0.05, 0.3])
 def test_an_arc_of_a_wandering_hand_goes_on_smoothly(sigma_px: float) -> None:
     smooth = []
