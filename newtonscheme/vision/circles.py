@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from ..types import Bytes, Floats, Ints
+from .background import spread_indices
 
-MOST_FRAMES = 150
-"""Frames that are looked at, from all over a stretch."""
+MOST_FRAMES, GLANCED_FRAMES = 150, 10
+"""Frames that are looked at, from all over a stretch, and those that are looked at first."""
 BLUR_PX = 5
 """Side of the Gaussian that texture and coding are smoothed by."""
 CELL, EDGE, PERFECTNESS = 1.5, 300.0, 0.8
@@ -27,8 +28,8 @@ MOST_CIRCLES = 5
 """Of a frame, the clearest."""
 SAME_LOG_RADIUS, STEP_RADII, MOST_STEP_RADII = 0.1, 0.2, 1.5
 """What a circle's radius may change by between two frames that are looked at, and its place for each frame between them and in all."""
-SEEN_SHARE = 0.7
-"""Share of the frames in which a body's circle must be found."""
+SEEN_SHARE, GLANCED_SHARE = 0.7, 0.35
+"""Share of the frames in which a body's circle must be found, and of the few that are looked at first, in which any must."""
 LEAST_WAY_RADII, LEAST_WAY_PX = 0.05, 3.0
 """How far it must get: round things at rest are no objects."""
 
@@ -45,7 +46,10 @@ class CircleCourse:
 def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | None:
     """The circle that goes through the most frames (h, w) uint8 at detection scale, of ``stride`` pixels each; None where none goes through most."""
     looked = range(0, len(lumas), math.ceil(len(lumas) / MOST_FRAMES))
-    circles = {k: _circles(lumas[k]) for k in looked}
+    circles = {looked[k]: _circles(lumas[looked[k]]) for k in spread_indices(len(looked), GLANCED_FRAMES)}
+    if sum(map(bool, circles.values())) < GLANCED_SHARE * len(circles):
+        return None
+    circles = {k: circles[k] if k in circles else _circles(lumas[k]) for k in looked}
     chains = [_chain(circles, start, circle) for start in looked[: math.ceil((1 - SEEN_SHARE) * len(looked)) + 1] for circle in circles[start]]
     chain = max(chains, key=len, default=[])
     if len(chain) < SEEN_SHARE * len(looked):
