@@ -28,10 +28,10 @@ MOST_CIRCLES = 5
 """Of a frame, the clearest."""
 SAME_LOG_RADIUS, STEP_RADII, MOST_STEP_RADII = 0.1, 0.2, 1.5
 """What a circle's radius may change by between two frames that are looked at, and its place for each frame between them and in all."""
-SEEN_SHARE, GLANCED_SHARE = 0.7, 0.35
+SEEN_SHARE, GLANCED_SHARE = 0.45, 0.3
 """Share of the frames in which a body's circle must be found, and of the few that are looked at first, in which any must."""
-LEAST_WAY_RADII, LEAST_WAY_PX = 0.05, 3.0
-"""How far it must get: round things at rest are no objects."""
+LEAST_WAY_RADII, LEAST_WAY_PX, MOST_TREMBLING = 0.05, 3.0, 0.5
+"""How far it must get, and its steps' scatter over that of its places: round things at rest, which tremble, are no objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,23 @@ def find_circle_course(lumas: Sequence[Bytes], stride: int) -> CircleCourse | No
         return None
     circles = {k: circles[k] if k in circles else _circles(lumas[k]) for k in looked}
     chains = [_chain(circles, start, circle) for start in looked[: math.ceil((1 - SEEN_SHARE) * len(looked)) + 1] for circle in circles[start]]
-    chain = max(chains, key=len, default=[])
-    if len(chain) < SEEN_SHARE * len(looked):
+    moving = [chain for chain in chains if len(chain) >= SEEN_SHARE * len(looked) and _moves(chain)]
+    if not moving:
         return None
+    chain = max(moving, key=len)
     at = np.array([k for k, _ in chain])
     u, v, radius = np.array([circle for _, circle in chain]).T
-    if np.hypot(np.ptp(u), np.ptp(v)) < max(LEAST_WAY_PX, LEAST_WAY_RADII * float(np.median(radius))):
-        return None
     rows = np.arange(at[0], at[-1] + 1)
     u, v, radius = (np.interp(rows, at, each) for each in (u, v, radius))
     return CircleCourse(rows, stride * (np.stack([u, v], axis=1) + 0.5) - 0.5, stride * radius)
+
+
+def _moves(chain: Sequence[tuple[int, Floats]]) -> bool:
+    """Whether the circles of a chain go somewhere, and not to and fro from each frame to the next."""
+    place = np.array([circle[:2] for _, circle in chain])
+    way = float(np.hypot(*np.subtract(*np.percentile(place, (95, 5), axis=0))))
+    steps, scatter = (float(np.hypot(*np.std(each, axis=0))) for each in (np.diff(place, axis=0), place))
+    return way > max(LEAST_WAY_PX, LEAST_WAY_RADII * float(np.median([circle[2] for _, circle in chain]))) and steps < MOST_TREMBLING * scatter
 
 
 def _circles(luma: Bytes) -> list[Floats]:

@@ -38,6 +38,18 @@ def test_round_things_at_rest_are_no_objects() -> None:
     assert find_circle_course(frames(np.tile((150.0, 110.0), (ROWS, 1)), 35.0, np.random.default_rng(1)), 1) is None
 
 
+def test_round_things_at_rest_that_tremble_are_no_objects_and_hide_none() -> None:
+    """What moves is seen in every other frame only, as a hand is before it now and then; the clock at rest is seen in all, and trembles."""
+    rng = np.random.default_rng(3)
+    true = np.array([(130.0 + 12.0 * np.sin(0.2 * k), 120.0) for k in range(40)])
+    pictures = [np.roll(picture, int(rng.integers(-2, 3)), axis=0) for picture in frames(true, 35.0, rng)]
+    for k in range(1, 40, 2):
+        pictures[k][80:160, 125:] = 128
+    course = find_circle_course(pictures, 1)
+    assert course is not None
+    np.testing.assert_allclose(course.centre_px[::2], true[course.rows][::2], atol=6.0)
+
+
 def test_nothing_round_is_found_where_nothing_is() -> None:
     rng = np.random.default_rng(2)
     noise = [cv2.GaussianBlur(rng.normal(128, 200, (180, 240)), (0, 0), 4.0).clip(0, 255).astype(np.uint8) for _ in range(ROWS)]
