@@ -21,6 +21,9 @@ SLIGHTLY_PX, SLIGHTLY_SIGMAS, SLIGHTLY_AGREEING, SLIGHTLY_SPREAD = 0.5, 25.0, 0.
 """A hand that nearly holds still: the background is worth following where it moves by more than this, so many times as far as its motion's
 error (a background laid still by a motion known little better than that hides small things), and so large a share of the features, from all
 over the picture, agrees. What moves less is left to the noise of the track."""
+TOLD_SIGMAS, TOLD_SPAN = 8.0, 0.4
+"""Times the error of its motion that a hand's shake must be where more than the features tell it: blocks from so large a part of the picture that
+clearly moved along. Before a curtain, or a plain wall with a shelf, features are few and lie together."""
 LEAST_AGREEING = 0.3
 """Of the earlier frame's features: fewer may be those of one large moving thing."""
 MOST_STAYED = 0.15
@@ -52,18 +55,20 @@ def _moved(first: Features, other: Bytes, slightly: bool) -> bool:
     match = first.match(other, np.eye(3))
     if match is None or match.share <= LEAST_AGREEING or match.stayed >= MOST_STAYED:
         return False
+    if match.moved_px <= (MOVED_PX if not slightly else SLIGHTLY_PX):
+        return False
+    span = _moved_span(first.image, other, match.best.onto)
+    told = span >= TOLD_SPAN
     if match.moved_px > MOVED_PX:
-        clear = match.spread >= LEAST_SPREAD
-    else:
-        far = match.moved_px > max(SLIGHTLY_PX, SLIGHTLY_SIGMAS * match.best.error_px)
-        clear = slightly and far and match.share > SLIGHTLY_AGREEING and match.spread > SLIGHTLY_SPREAD
-    return clear and _all_moved(first.image, other, match.best.onto)
+        return told or (span > 0 and match.spread >= LEAST_SPREAD)
+    far = match.moved_px > (TOLD_SIGMAS if told else SLIGHTLY_SIGMAS) * match.best.error_px
+    return span > 0 and far and match.share > SLIGHTLY_AGREEING and (told or match.spread > SLIGHTLY_SPREAD)
 
 
-def _all_moved(first: Bytes, other: Bytes, onto: Floats) -> bool:
-    """Whether the blocks of a later frame that can tell show what its motion ``onto`` (3, 3) the first frame makes of that, not what was there.
+def _moved_span(first: Bytes, other: Bytes, onto: Floats) -> float:
+    """Of how large a part of the picture blocks of a later frame clearly show what its motion ``onto`` (3, 3) makes of the first, not what was there.
 
-    On a plain wall the features may all be a person's who walks by; the wall's shades then stay where they are.
+    0 where too many show what was there: on a plain wall the features may all be a person's who walks by; the wall's shades then stay where they are.
     """
     shape = first.shape[::-1]
     manner = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -71,8 +76,11 @@ def _all_moved(first: Bytes, other: Bytes, onto: Floats) -> bool:
     seen = _blocks(cv2.warpPerspective(np.ones_like(first), onto, shape, flags=manner).astype(float)).min(axis=(1, 3)) > 0
     moved, stayed, change = (_departure(one.astype(float) - another) for one, another in ((other, laid), (other, first), (laid, first)))
     told = seen & (change > TOLD_LEVELS)
-    left, still = (np.count_nonzero(told & (one < CLEARLY * another)) for one, another in ((moved, stayed), (stayed, moved)))
-    return bool(still <= MOST_STAYED * (left + still))
+    left, still = (told & (one < CLEARLY * another) for one, another in ((moved, stayed), (stayed, moved)))
+    if np.count_nonzero(still) > MOST_STAYED * np.count_nonzero(left | still):
+        return 0.0
+    rows, columns = (np.ptp(np.flatnonzero(left.any(axis=axis))) + 1 if left.any() else 1 for axis in (1, 0))
+    return float(rows * columns) / left.size
 
 
 def _blocks(values: Floats) -> Floats:

@@ -47,6 +47,20 @@ def test_a_camera_that_moves_is_seen_to_also_behind_someone_who_walks(seed: int,
     assert camera_moves(frames)
 
 
+@pytest.mark.parametrize("sway_px", [2.5, 8.0])
+def test_a_hand_that_shakes_is_seen_before_a_curtain_with_a_picture_on_it(sway_px: float) -> None:
+    """What can be followed lies together on the picture; the folds tell only which way across they moved, and all of them do."""
+    rng = np.random.default_rng(4)
+    folds = 90.0 + 12.0 * np.sin(np.cumsum(0.15 + 0.1 * rng.random(WIDTH + 80)))
+    behind, frames = np.tile(folds, (HEIGHT + 80, 1)), []
+    behind[60:150, 90:200] = 2.0 * someone(rng)[:90, :110] - 60.0
+    for k in range(FRAMES):
+        across, down = 40.0 + sway_px * np.sin(0.9 * k), 40.0 + sway_px * np.sin(0.7 * k)
+        picture = cv2.warpAffine(behind, np.float32([[1.0, 0.0, -across], [0.0, 1.0, -down]]), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+        frames.append(np.clip(picture + rng.normal(0.0, 0.3, picture.shape), 0, 255).astype(np.uint8))
+    assert camera_moves(frames)
+
+
 @pytest.mark.parametrize("step_px", [0.3, 2.0, 8.0])
 def test_a_patterned_ball_before_a_plain_wall_moves_no_camera(step_px: float) -> None:
     rng = np.random.default_rng(1)
