@@ -183,6 +183,11 @@ class Track:
         return self.covariance_px * (1.0 + self.slow_error**2 + self.offset_error**2)
 
     @property
+    def offset_px(self) -> float:
+        """What all samples may be off by alike, px: `offset_error` of the typical sigma."""
+        return self.offset_error * float(np.median(self.sigma_px)) if len(self.t) else 0.0
+
+    @property
     def total_sigma_px(self) -> Floats:
         """(n,) one sigma for each sample of all that the centre may be off by."""
         return _mean_sigma(self.total_covariance_px)

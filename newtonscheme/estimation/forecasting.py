@@ -1,7 +1,8 @@
 """Integrates a fitted pattern beyond its track into a forecast of the true centre, with a marginal band.
 
 The path is one DOP853 solution at the estimate; the band is the fit's covariance carried through the camera by finite differences, widened
-by Student's t for the samples that the noise was learned from and by the misfit that the stability check left unexplained.
+by Student's t for the samples that the noise was learned from, by the misfit that the stability check left unexplained, and by what all samples
+may be off by alike: the band is for the true centre, and no fit learns that.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def forecast_fit(
     position = problem.model.position(states, p)
     image, _ = see(problem, {name: np.full((1, 1), value) for name, value in p.items()}, position[None])
     sigma = centre_sigma(problem, fit, since)
-    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, discrepancy_sigma(fit, since)[:, None])
+    unexplained = np.hypot(discrepancy_sigma(fit, since), fit.track.offset_px)
+    half = _student_quantile(level, fit.noise.dof) * np.hypot(sigma, unexplained[:, None])
     end, stop = _find_stop(image[0], position, p["diameter"], size_px, ground)
     end = min(end, int(np.sum(np.all(np.isfinite(image[0, :, :2]) & np.isfinite(half), axis=1))))
     centre = image[0, :end, :2] + fit.wobble.expected_px(since[:end])

@@ -48,6 +48,19 @@ def test_the_truth_is_in_the_band_as_often_as_its_level_says_over_many_films(pat
     assert low < np.mean(shares) < high
 
 
+def test_the_truth_is_in_the_band_of_a_track_that_is_off_by_the_same_in_all_its_samples() -> None:
+    """A shade pulls all discs of a film one way; no fit can tell, and a swing's band may be narrower than that."""
+    pulled = np.array([0.6, -0.4])
+    shares: dict[float, list[float]] = {0.0: [], 6.0: []}
+    for seed in range(6):
+        filmed, _ = fitted("pendulum", seed)
+        for offset_error, inside in shares.items():
+            seen = replace(filmed.seen, centre_px=filmed.seen.centre_px + pulled, offset_error=offset_error)
+            inside.append(coverage(filmed, forecast(filmed, fit_seen(replace(filmed, seen=seen)), filmed.rest.t)))
+    assert np.mean(shares[6.0]) > 0.9
+    assert np.mean(shares[0.0]) < 0.5
+
+
 @pytest.fixture(scope="module", params=PATTERNS)
 def pair(request: pytest.FixtureRequest) -> tuple[Filmed, Fit]:
     return fitted(request.param, 3)
