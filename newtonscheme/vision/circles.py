@@ -16,7 +16,7 @@ import numpy as np
 from ..types import Bytes, Floats, Ints
 from .background import spread_indices
 
-MOST_FRAMES, GLANCED_FRAMES = 150, 10
+MOST_FRAMES, GLANCED_FRAMES = 75, 10
 """Frames that are looked at, from all over a stretch, and those that are looked at first."""
 BLUR_PX = 5
 """Side of the Gaussian that texture and coding are smoothed by."""
