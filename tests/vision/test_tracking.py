@@ -141,15 +141,17 @@ def test_a_blurred_ball_is_as_large_as_it_is_whether_software_drew_it_or_a_camer
     rng, radius, scale, moments = np.random.default_rng(1), 12.0, 4, 9
     wall = np.clip(cv2.GaussianBlur(rng.normal(30.0, 60.0, (200, 420)), (0, 0), 5.0), 20.0, 60.0)
     true = np.array([(30.3 + 10.0 * k, 160.2 - 8.0 * k + 0.22 * k**2) for k in range(36)])
-    speed, pictures = np.gradient(true, axis=0), []
-    across, down = np.meshgrid((np.arange(420 * scale) + 0.5) / scale - 0.5, (np.arange(200 * scale) + 0.5) / scale - 0.5)
+    speed, pictures, side = np.gradient(true, axis=0), [], 56
+    fine = (np.arange(side * scale) + 0.5) / scale - 0.5
     for (u, v), (du, dv) in zip(true, speed, strict=True):
-        light = np.zeros_like(wall)
+        left, top = (int(np.clip(x - side / 2, 0, most - side)) for x, most in ((u, 420), (v, 200)))
+        light, around = wall**power, np.s_[top : top + side, left : left + side]
+        behind, swept = np.kron(light[around], np.ones((scale, scale))), np.zeros((side, side))
         for moment in np.linspace(-0.4, 0.4, moments):
-            x, y = (across - u - moment * du) / radius, (down - v - moment * dv) / radius
-            inside = x**2 + y**2 < 1
-            drawn = np.where(inside, (190.0 - 50.0 * np.clip(y, -1, 1)) ** power, np.kron(wall**power, np.ones((scale, scale))))
-            light += drawn.reshape(200, scale, 420, scale).mean(axis=(1, 3)) / moments
+            x, y = np.meshgrid((fine + left - u - moment * du) / radius, (fine + top - v - moment * dv) / radius)
+            drawn = np.where(x**2 + y**2 < 1, (190.0 - 50.0 * np.clip(y, -1, 1)) ** power, behind)
+            swept += drawn.reshape(side, scale, side, scale).mean(axis=(1, 3)) / moments
+        light[around] = swept
         pictures.append(np.clip(light ** (1 / power) + rng.normal(0.0, 1.0, wall.shape), 0, 255).astype(np.uint8))
     track = track_objects(open_video(str(write_clip(tmp_path / "swept.mp4", pictures, options={"crf": "16"})))).tracks[0]
     assert len(track) >= 30
@@ -159,18 +161,18 @@ def test_a_blurred_ball_is_as_large_as_it_is_whether_software_drew_it_or_a_camer
 
 def lit_ball_before(wall: float, path: Path, write_clip: WriteClip) -> tuple[Track, np.ndarray]:
     """A throw of a grey ball of 9 px, lit from the upper right, before a wall of this grey level: its track, and its errors (n, 2), px."""
-    rng, radius, scale = np.random.default_rng(2), 9.0, 5
+    rng, radius, scale, side = np.random.default_rng(2), 9.0, 5, 24
     still = np.clip(wall + cv2.GaussianBlur(rng.normal(0.0, 12.0, (200, 420)), (0, 0), 4.0), 16.0, 235.0)
     true = np.array([(30.3 + 10.0 * k, 160.2 - 8.0 * k + 0.22 * k**2) for k in range(36)])
-    across, down = np.meshgrid((np.arange(420 * scale) + 0.5) / scale - 0.5, (np.arange(200 * scale) + 0.5) / scale - 0.5)
-    pictures = []
+    fine, pictures = (np.arange(side * scale) + 0.5) / scale - 0.5, []
     for u, v in true:
-        x, y = (across - u) / radius, (down - v) / radius
+        left, top = int(u) - side // 2, int(v) - side // 2
+        x, y = np.meshgrid((fine + left - u) / radius, (fine + top - v) / radius)
         facing = 0.65 * x - 0.45 * y + 0.61 * np.sqrt(np.maximum(1 - x**2 - y**2, 0.0))
-        light = np.where(
-            x**2 + y**2 < 1, (16.0 + 190.0 * np.sqrt(0.08 + 0.92 * np.maximum(facing, 0.0))) ** 2, np.kron(still**2, np.ones((scale, scale)))
-        )
-        seen = np.sqrt(light.reshape(200, scale, 420, scale).mean(axis=(1, 3)))
+        shade = (16.0 + 190.0 * np.sqrt(0.08 + 0.92 * np.maximum(facing, 0.0))) ** 2
+        seen, around = still.copy(), np.s_[top : top + side, left : left + side]
+        behind = np.kron(still[around] ** 2, np.ones((scale, scale)))
+        seen[around] = np.sqrt(np.where(x**2 + y**2 < 1, shade, behind).reshape(side, scale, side, scale).mean(axis=(1, 3)))
         pictures.append(np.clip(cv2.GaussianBlur(seen, (0, 0), 0.6) + rng.normal(0.0, 1.5, still.shape), 0, 255).astype(np.uint8))
     track = track_objects(open_video(str(write_clip(path, pictures, options={"crf": "20"})))).tracks[0]
     return track, track.centre_px - true[track.frame]
