@@ -67,11 +67,21 @@ class _Gone(Exception):
 
 
 class Worker:
-    """One worker process, started when it is first needed. One thread asks; any thread may close."""
+    """One worker process, started when it is first needed. One thread asks and closes; any thread may stop it.
+
+    A pipe that another thread closed while this one waits at it would have its number given to the next pipe, and that one's answer read away.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._closed = False
+        self._stopped = False
+        self._lock = threading.Lock()
+        """Held while a process is started, taken away or killed from another thread."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no clip is worked on any more."""
+        return self._stopped
 
     def ask(self, task: Task, limits: Limits) -> Answer:
         """Work on one clip; whatever happens to it, there is a report."""
@@ -90,9 +100,16 @@ class Worker:
                 return Answer(document, time.monotonic() - begun)
         return Answer(_describe(task, limits, _crash(signal.SIGKILL)), time.monotonic() - begun)
 
+    def stop(self) -> None:
+        """Kill the process, and start none any more; who waits for its answer sees that it is gone."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                _kill(self._process)
+
     def close(self) -> None:
         """End the process for good; a clip in work is lost."""
-        self._closed = True
+        self.stop()
         self._end()
 
     def _exchange(self, task: Task, limits: Limits) -> dict[str, Any]:
@@ -108,13 +125,14 @@ class Worker:
         return dict(json.loads(_read_answer(process.stdout.fileno(), limits.wall_s)))
 
     def _start(self) -> subprocess.Popen[bytes]:
-        if self._closed:
-            raise _Gone
-        # -P: a file called json.py in the folder of clips must not be imported.
-        process = self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, PACKAGE_ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | dict.fromkeys(SINGLE_THREADS, "1"), start_new_session=True,
-        )  # fmt: skip
+        with self._lock:
+            if self._stopped:
+                raise _Gone
+            # -P: a file called json.py in the folder of clips must not be imported.
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, PACKAGE_ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=os.environ | dict.fromkeys(SINGLE_THREADS, "1"), start_new_session=True,
+            )  # fmt: skip
         if process.stdout is None:
             raise ValueError("expected a pipe from the worker")
         _read_answer(process.stdout.fileno(), START_S)
@@ -122,16 +140,22 @@ class Worker:
 
     def _end(self) -> None:
         """Kill the process and all it started; the next clip gets a new one."""
-        process, self._process = self._process, None
+        with self._lock:
+            process, self._process = self._process, None
         if process is None:
             return
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was not waited for yet, and all it started."""
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def check_isolation() -> None:
@@ -154,23 +178,27 @@ def work_isolated(tasks: Sequence[Task], limits: Limits, jobs: int) -> Iterator[
     for numbered in enumerate(tasks):
         waiting.put(numbered)
     workers = [Worker() for _ in range(min(jobs, len(tasks)))]
-    for worker in workers:
-        threading.Thread(target=_keep_busy, args=(worker, waiting, done, limits), daemon=True).start()
+    threads = [threading.Thread(target=_keep_busy, args=(worker, waiting, done, limits), daemon=True) for worker in workers]
+    for thread in threads:
+        thread.start()
     try:
         for _ in tasks:
             yield done.get()
     finally:
         for worker in workers:
-            worker.close()
+            worker.stop()
+        for thread in threads:
+            thread.join()
 
 
 def _keep_busy(worker: Worker, waiting: queue.SimpleQueue[tuple[int, Task]], done: queue.SimpleQueue[tuple[int, Answer]], limits: Limits) -> None:
-    while True:
+    while not worker.stopped:
         try:
             number, task = waiting.get_nowait()
         except queue.Empty:
-            return
+            break
         done.put((number, worker.ask(task, limits)))
+    worker.close()
 
 
 def _read_answer(pipe: int, limit_s: float) -> bytes:
@@ -187,8 +215,7 @@ def _read_exactly(pipe: int, length: int, deadline: float) -> bytes:
             if not ready:
                 raise TimeoutError
             chunk = os.read(pipe, min(CHUNK, length - len(content)))
-        except (OSError, ValueError) as error:
-            # The pipe was closed here, by `close`.
+        except OSError as error:
             raise error if isinstance(error, TimeoutError) else _Gone from None
         if not chunk:
             raise _Gone

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import newtonscheme
-from newtonscheme.batch.isolation import PACKAGE_ROOT, Limits, Task, Worker
+from newtonscheme.batch import isolation
+from newtonscheme.batch.isolation import PACKAGE_ROOT, Limits, Task, Worker, work_isolated
 
 MakeClips = Callable[..., Path]
 QUICK = Limits(wall_s=0.5, memory_mb=1024.0)
@@ -71,6 +72,32 @@ def test_a_file_beyond_its_limit_is_not_read(make_clips: MakeClips) -> None:
         worker.close()
     assert document["error"]["code"] == "limit"
     assert "--file-size" in document["error"]["message"]
+
+
+@pytest.mark.usefixtures("laboratory")
+def test_a_batch_that_is_left_reads_nothing_from_pipes_that_are_made_after_it(make_clips: MakeClips, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that is closed gives its number to the next one, whose content a thread that still waits at it would read away."""
+    clips, ready = make_clips(a="forecast", b="hang"), isolation.select.select
+
+    def slow(*pipes: Any) -> Any:
+        found = ready(*pipes)
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(isolation.select, "select", slow)
+    answers = work_isolated([Task(str(clips / name), {}, {}) for name in ("a.mp4", "b.mp4")], PATIENT, 1)
+    next(answers)
+    time.sleep(0.1)
+    answers.close()
+    pipes = [os.pipe() for _ in range(3)]
+    for _, writing in pipes:
+        os.write(writing, b"mine")
+    time.sleep(0.5)
+    for reading, writing in pipes:
+        os.set_blocking(reading, False)
+        assert os.read(reading, 4) == b"mine"
+        os.close(reading)
+        os.close(writing)
 
 
 @pytest.mark.usefixtures("laboratory")
