@@ -78,13 +78,8 @@ class Worker:
         self._lock = threading.Lock()
         """Held while a process is started, taken away or killed from another thread."""
 
-    @property
-    def stopped(self) -> bool:
-        """Whether no clip is worked on any more."""
-        return self._stopped
-
     def ask(self, task: Task, limits: Limits) -> Answer:
-        """Work on one clip; whatever happens to it, there is a report."""
+        """Work on one clip; whatever happens to it, there is a report. Raises _Gone where the worker was stopped: nobody waits for one."""
         begun = time.monotonic()
         for _ in range(ATTEMPTS):
             try:
@@ -98,6 +93,8 @@ class Worker:
             else:
                 document = answer.get("document") or _describe(task, limits, _crash(answer["signal"]))
                 return Answer(document, time.monotonic() - begun)
+        if self._stopped:
+            raise _Gone
         return Answer(_describe(task, limits, _crash(signal.SIGKILL)), time.monotonic() - begun)
 
     def stop(self) -> None:
@@ -192,12 +189,10 @@ def work_isolated(tasks: Sequence[Task], limits: Limits, jobs: int) -> Iterator[
 
 
 def _keep_busy(worker: Worker, waiting: queue.SimpleQueue[tuple[int, Task]], done: queue.SimpleQueue[tuple[int, Answer]], limits: Limits) -> None:
-    while not worker.stopped:
-        try:
+    with suppress(queue.Empty, _Gone):
+        while True:
             number, task = waiting.get_nowait()
-        except queue.Empty:
-            break
-        done.put((number, worker.ask(task, limits)))
+            done.put((number, worker.ask(task, limits)))
     worker.close()
 
 
