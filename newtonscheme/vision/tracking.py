@@ -299,24 +299,24 @@ def _track(path: Path, evidence: Evidence) -> Track | None:
     radius_sigma = np.array([s.radius_sigma for s in samples]) * scale
     unlike = _unlike_course(t, centre, radius, radius_sigma)
     systematic = ((SYSTEMATIC_RADII * size) ** 2 + (0.5 * unlike) ** 2)[:, None, None] * np.eye(2)
-    covariance = covariance * scale**2 + systematic
-    sway = float(np.median([s.sway for s in samples])) / float(np.median(np.sqrt(0.5 * np.einsum("nii->n", covariance))))
-    return Track(
+    track = Track(
         frame=np.array([s.frame for s in samples]),
         t=t,
         centre_px=centre,
-        covariance_px=covariance,
+        covariance_px=covariance * scale**2 + systematic,
         radius_px=radius,
         radius_sigma_px=np.hypot(radius_sigma, unlike),
         score=np.array([s.explained for s in samples]),
         velocity_px=_blur_velocity(t, centre, np.array([s.streak for s in samples])),
         correlation_time=correlation_time,
         slow_error=SLOW_ERROR,
-        offset_error=float(np.hypot(OFFSET_ERROR, sway)),
+        offset_error=OFFSET_ERROR,
         slow_radius_error_px=SLOW_RADIUS_ERROR_PX,
         appearance=describe_appearance(patches, elongation) if patches else None,
         smoothness=smoothness,
     )
+    sway = float(np.median([s.sway for s in samples]) / np.median(track.sigma_px))
+    return replace(track, offset_error=float(np.hypot(OFFSET_ERROR, sway)))
 
 
 def _unlike_course(t: Floats, centre: Floats, radius: Floats, sigma: Floats) -> Floats:
