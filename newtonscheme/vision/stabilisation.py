@@ -39,6 +39,7 @@ FRINGE = 4
 HALF = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 """From pixels of colour to those of brightness."""
 STEADIED = "the camera moves: its own motion was taken out by what stands still in the background; coordinates are those of the first frame"
+SHAKEN = "the camera moves a little; too little of the background could be followed to take its motion out: it is in the track's noise; use a tripod"
 LOST = f"{MOVING_CAMERA}; too little of the background could be followed to take its motion out"
 
 
@@ -77,8 +78,9 @@ def track_still_or_moving(
     """What moves in a video; where its camera moves, in front of the background laid still, in the first frame's coordinates.
 
     A still camera's video is read once. A moving one's is read three times more: for the camera's motion, the canvas and the tracks. Where
-    the background cannot be followed, nothing is found, and a notice says so. With a ``detector`` only what moves in its boxes counts. A film
-    that was converted from a lower rate is read again without its repeats, with the others at the times that they were taken at.
+    the background cannot be followed, a notice says so, and nothing is found unless it moves but slightly. With a ``detector`` only what
+    moves in its boxes counts. A film that was converted from a lower rate is read again without its repeats, with the others at the times
+    that they were taken at.
     """
     find_boxes = None if detector is None else partial(_find_boxes, detector)
     reader = open_again(None)
@@ -94,7 +96,7 @@ def track_still_or_moving(
         return steadied
     # A motion that is too slight to lose the background by is no reason to find nothing.
     found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks, strict=False)
-    return _without_hope(found) if _moves(found) else found
+    return _without_hope(found) if _moves(found) else replace(found, notices=(*found.notices, Notice("camera_shakes", SHAKEN)))
 
 
 def _track_steadied(

@@ -139,6 +139,7 @@ def test_a_slight_motion_that_cannot_be_followed_does_not_hide_the_ball(
     monkeypatch.setattr("newtonscheme.vision.stabilisation.register_frames", lambda reader, progress: None)
     found = track(path)
     assert found.camera_motion is None
+    assert "camera_shakes" in {notice.code for notice in found.notices}
     assert len(found.tracks[0]) >= 0.8 * FRAMES
 
 
@@ -146,7 +147,7 @@ def test_a_still_camera_pays_nothing_and_is_told_nothing(write_clip: WriteClip, 
     path, _ = film(write_clip, tmp_path / "still.mp4", still, paint_world(1))
     found = track(path)
     assert found.camera_motion is None
-    assert not {"camera_steadied", "moving_camera"} & {notice.code for notice in found.notices}
+    assert not {"camera_steadied", "camera_shakes", "moving_camera"} & {notice.code for notice in found.notices}
     assert found.tracks[0].to_reference is None
 
 
