@@ -48,9 +48,8 @@ REFINED_PATHS, REFINED_SHARE = 6, 0.1
 GLANCED_PATHS, GLANCED_OF_BEST = 16, 0.4
 """Paths further down that a few samples may show to be discs, while they look this much as good as the best: among people's limbs a ball's
 path is not one of the smoothest, and where one path stands out nothing else is looked for among pieces of its string."""
-MOVING_SHARE, DISC_SHARE = 0.8, 0.5
-"""Share of the frames in which something moves, and of those in which the best path is a disc, from which and below which a round body is looked
-for that hardly leaves its place."""
+MOVING_SHARE = 0.8
+"""Share of the frames in which something moves, and no path is a disc in as many, from which a round body is looked for that hardly leaves its place."""
 UNTURNED_WORTH = 0.8
 """Of a run of the linker without turns, beside one that may turn: where both follow an object, the other knows more of it."""
 MOST_PATHS = 40
@@ -196,11 +195,11 @@ def _digest(
 
 
 def _moves_unseen(evidence: Evidence, first: int, paths: Sequence[Path]) -> bool:
-    """Whether something moves in most frames from row ``first`` on, and no path is one of discs in half of them."""
-    frames = len(evidence.candidates) - first
+    """Whether something moves in most frames from row ``first`` on, and no path is one of discs in as many: slivers may be found whole in some."""
+    most = MOVING_SHARE * (len(evidence.candidates) - first)
     moving = sum(bool(found) for found in evidence.candidates[first:])
     discs = max((sum(evidence.fitted(key) for key in path.rows) for path in paths), default=0)
-    return moving > MOVING_SHARE * frames and discs < DISC_SHARE * frames
+    return discs < most < moving
 
 
 def _is_in(corners: Sequence[float], u: float, v: float) -> bool:
