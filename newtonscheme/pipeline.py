@@ -199,6 +199,9 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
 def _check_tracks(tracking: Tracking, options: Options) -> None:
     long_enough = [t for t in tracking.tracks if len(t) >= SHORTEST_TRACK]
     if not long_enough:
+        lost = next((n.message for n in tracking.notices if n.code == "moving_camera"), None)
+        if lost is not None:
+            raise NothingTrackable(f"no object in {tracking.video.n_frames} frames: {lost}")
         seen = f"the longest track has {max(len(t) for t in tracking.tracks)} samples" if tracking.tracks else "nothing moves"
         raise NothingTrackable(
             f"{seen} in {tracking.video.n_frames} frames; an object must be seen moving in at least {SHORTEST_TRACK}: "

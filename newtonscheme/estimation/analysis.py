@@ -51,6 +51,8 @@ LITTLE_DOUBT = 0.1
 """Probability of no pattern up to which a track is taken for what was meant: the shadow of a ball moves much as the ball, but not quite."""
 SMALL_PART = 1.0 / 3.0
 """Of a path: a law that holds on less must be beyond such doubt, for a waving hand has many places where it might."""
+SURE_LOG_ODDS = 12.0
+"""Over a free path: a flight as evident as this, and beyond such doubt, need not show where it began and ended, for hands catch and let go softly."""
 ONGOING_SHARE = 0.5
 """Of the longest motion: how long one that goes on at the track's end must be to come before it; a good ball's third flight on (0.8 each) is."""
 BODY_SIGMAS = 4.0
@@ -341,13 +343,12 @@ def _judge(
     verdict, reasons, charges, misfit = assess_fit(fit, around.known, part=part)
     odds, shown = all_odds[name], _periods_shown(fit)
     found = () if verdict == "stable" else reasons
-    if part and shown is not None and shown < LEAST_PERIODS:
-        verdict, reasons = "broken", (*found, f"{shown:.2f} of a period and then another motion: any arc that bends looks like that")
-    elif part and (shown is None or shown < ENOUGH_PERIODS) and leaves_smoothly(track, stretch.first, stretch.last, local_noise(track)):
-        verdict, reasons = "broken", (*found, "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended")
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)
     doubt, words = word.probabilities["unknown"], name.replace("_", " ")
+    arc = _arc_of_another(track, stretch, shown, doubted=doubt > LITTLE_DOUBT or odds < SURE_LOG_ODDS) if part else ""
+    if arc:
+        verdict, reasons = "broken", (*found, arc)
     if word.name is not None and share < SMALL_PART and doubt > LITTLE_DOUBT:
         doubted = f"a {words} holds on {100 * share:.0f} % of the path only, and there it may as well be none ({100 * doubt:.0f} %)"
     elif word.name is None or (part and odds < LEAST_LOG_ODDS):
@@ -362,6 +363,16 @@ def _judge(
         free_fit=widen(fit, misfit), stretch=stretch, verdict=verdict, reasons=reasons, charges=charges, word=word, evidence=evidence,
         weighed=weighed,
     )  # fmt: skip
+
+
+def _arc_of_another(track: Track, stretch: Stretch, shown: float | None, *, doubted: bool) -> str:
+    """Why a part of a path, with so many periods ``shown`` if it swings, may be an arc of another motion; empty where nothing says so."""
+    if shown is not None and shown < LEAST_PERIODS:
+        return f"{shown:.2f} of a period and then another motion: any arc that bends looks like that"
+    asked = doubted if shown is None else shown < ENOUGH_PERIODS
+    if asked and leaves_smoothly(track, stretch.first, stretch.last, local_noise(track)):
+        return "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended"
+    return ""
 
 
 def _recognise_within_reach(recogniser: Recogniser, rows: Track, fit: Fit) -> Pattern:

@@ -49,7 +49,8 @@ GLANCED_PATHS, GLANCED_OF_BEST = 16, 0.4
 """Paths further down that a few samples may show to be discs, while they look this much as good as the best: among people's limbs a ball's
 path is not one of the smoothest, and where one path stands out nothing else is looked for among pieces of its string."""
 MOVING_SHARE = 0.8
-"""Share of the frames in which something moves, and no path is a disc in as many, from which a round body is looked for that hardly leaves its place."""
+"""Share of the frames in which something moves, and no path is a disc in as many, from which a round body is looked for that hardly leaves its
+place."""
 UNTURNED_WORTH = 0.8
 """Of a run of the linker without turns, beside one that may turn: where both follow an object, the other knows more of it."""
 MOST_PATHS = 40

@@ -212,6 +212,24 @@ def test_a_doubtful_law_on_a_scrap_of_a_waving_hand_is_none(recogniser: Recognis
     assert not accepted(whole)
 
 
+def test_an_evident_flight_need_not_show_how_it_left_a_hand_that_is_badly_seen(recogniser: Recogniser) -> None:
+    """A hand pushes the ball up for 0.7 s, evenly, and covers it: where it lets go no jump can be seen, and a throw it is all the same."""
+
+    def thrown(t: Floats) -> Floats:
+        flown = t - 0.7
+        height = 3.0 * flown + 0.5 * np.where(flown < 0.0, 3.0 / 0.7, -9.81) * flown**2
+        return np.stack([0.5 * flown, height - 0.4, 0.0 * t], axis=-1)
+
+    for seed in range(3):
+        clear = film_path(thrown, 1.1, fps=50.0, seed=seed, noise=TrackNoise(sigma_px=0.3)).track
+        held = clear.t < 0.71
+        off = np.random.default_rng(seed).normal(0.0, 8.0, (len(clear), 2)) * held[:, None]
+        vague = clear.covariance_px + 64.0 * held[:, None, None] * np.eye(2)
+        analysis = judge(replace(clear, centre_px=clear.centre_px + off, covariance_px=vague), recogniser)
+        assert accepted(analysis)
+        assert analysis.pattern.name == "free_fall"
+
+
 def test_a_named_object_gives_size_and_mass(recogniser: Recogniser) -> None:
     track = film_pattern("free_fall", 7, share=1.0, body=Thing(ball=find_ball("tennis ball"), diameter=0.0667, mass=0.0577)).track
     analysis = judge(track, recogniser, knowledge(object="tennis ball"))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import WriteClip
 
-from newtonscheme.pipeline import track
+from newtonscheme.errors import NothingTrackable
+from newtonscheme.pipeline import predict, track
 from newtonscheme.types import CameraMotion, Floats
 from newtonscheme.vision.registration import Features, mapped
 from newtonscheme.vision.stabilisation import register_frames
@@ -141,6 +142,15 @@ def test_a_slight_motion_that_cannot_be_followed_does_not_hide_the_ball(
     assert found.camera_motion is None
     assert "camera_shakes" in {notice.code for notice in found.notices}
     assert len(found.tracks[0]) >= 0.8 * FRAMES
+
+
+def test_where_the_background_cannot_be_followed_the_error_names_the_camera(
+    write_clip: WriteClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = film(write_clip, tmp_path / "moving.mp4", pan, paint_world(1))
+    monkeypatch.setattr("newtonscheme.vision.stabilisation.register_frames", lambda reader, progress: None)
+    with pytest.raises(NothingTrackable, match=r"the camera moves: found .*, needed .*; use a tripod"):
+        predict(path)
 
 
 def test_a_still_camera_pays_nothing_and_is_told_nothing(write_clip: WriteClip, tmp_path: Path) -> None:
