@@ -85,9 +85,12 @@ def test_a_ball_that_covers_its_own_place_in_most_frames_is_seen_before_what_is_
     assert np.max(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.3
 
 
-@pytest.mark.parametrize(("reach", "bright", "seed", "crf"), [(14.0, 60.0, 5, "18"), (22.0, 200.0, 5, "18"), (30.0, 90.0, 6, "0")])
+@pytest.mark.parametrize(
+    ("reach", "bright", "seed", "crf", "threads"),
+    [(14.0, 60.0, 5, "18", "1"), (14.0, 60.0, 5, "18", "8"), (22.0, 200.0, 5, "18", "1"), (22.0, 200.0, 5, "18", "8"), (30.0, 90.0, 6, "0", "1")],
+)
 def test_a_large_bob_that_never_leaves_its_place_is_seen_whole(
-    reach: float, bright: float, seed: int, crf: str, write_clip: WriteClip, tmp_path: Path
+    reach: float, bright: float, seed: int, crf: str, threads: str, write_clip: WriteClip, tmp_path: Path
 ) -> None:  # fmt: skip
     """What all frames show there is the bob; only slivers along its edges change, of which some are found whole."""
     rng, radius, scale = np.random.default_rng(seed), 40.0, 4
@@ -99,7 +102,7 @@ def test_a_large_bob_that_never_leaves_its_place_is_seen_whole(
         cover = cv2.resize(((across - u) ** 2 + (down - v) ** 2 < radius**2).astype(float), (300, 220), interpolation=cv2.INTER_AREA)
         lit = bright + 25.0 * (110.0 - np.arange(220))[:, None] / radius + 50.0 * np.exp(-((np.arange(300) - u + 12.0) ** 2) / 100.0)
         pictures.append(np.clip(wall + cover * (lit - wall) + rng.normal(0.0, 1.0, wall.shape), 0, 255).astype(np.uint8))
-    film = str(write_clip(tmp_path / "near.mp4", pictures, options={"crf": crf}))
+    film = str(write_clip(tmp_path / "near.mp4", pictures, options={"crf": crf, "threads": threads}))
     track = track_objects(open_video(film)).tracks[0]
     assert len(track) == 60
     assert np.median(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.3
