@@ -29,7 +29,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 THROW = DATA / "throw.mp4"
 SWING = {
     "g": 9.81, "air_density": 1.19, "mass": 0.5, "diameter": 0.03, "theta": 0.6, "omega": 0.0, "length": 0.4, "damping": 0.01,
-    "quadratic_damping": 0.002, "plane_angle": 0.0,
+    "quadratic_damping": 0.002, "dry_damping": 0.0, "plane_angle": 0.0,
 }  # fmt: skip
 BASEBALL = {"g": 9.81, "air_density": 1.19, "mass": 0.145, "diameter": 0.074, "drag_coefficient": 0.35, "vx": 3.0, "vy": 4.0, "vz": 0.0}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from newtonscheme.camera import assume_camera
 from newtonscheme.estimation.fitting import fit_pattern, measure_scale
@@ -15,6 +16,7 @@ from newtonscheme.estimation.knowledge import gather_knowledge
 from newtonscheme.estimation.parameters import Known
 from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS
+from newtonscheme.physics.models.pendulum import natural_frequency_squared
 from newtonscheme.synth.scene import Recording, Scene, TrackNoise, compose_scene, draw_scene, film
 from newtonscheme.types import Body, Camera, Fit, Floats, Options, Quantity, Track
 
@@ -165,3 +167,28 @@ def swing_path(values: dict[str, float]) -> Callable[[Floats], Floats]:
         return model.position(states, values)
 
     return path
+
+
+def rubbed(values: Mapping[str, float], t: Floats) -> Floats:
+    """(n,) angles under a constant moment at the pivot that turns with the swing: each half of it by itself, until it sticks."""
+    w2, hold = float(natural_frequency_squared(values)), values["dry_damping"]
+    theta, begun, angles = values["theta"], 0.0, np.empty_like(t)
+    while True:
+        way = -float(np.sign(theta))
+
+        def half(_: float, y: Floats, way: float = way) -> list[float]:
+            return [y[1], -w2 * np.sin(y[0]) - w2 * hold * way]
+
+        def turns(_: float, y: Floats, way: float = way) -> float:
+            return float(y[1]) * way
+
+        turns.terminal, turns.direction = True, -1.0  # type: ignore[attr-defined]
+        swung = solve_ivp(half, (begun, t[-1] + 10.0), [theta, 1e-9 * way], events=turns, rtol=1e-9, atol=1e-12, dense_output=True)
+        rows = (t >= begun) & (t <= swung.t[-1])
+        angles[rows] = swung.sol(t[rows])[0]
+        begun, theta = float(swung.t[-1]), float(swung.y[0, -1])
+        if begun > t[-1]:
+            return angles
+        if abs(theta) < hold:
+            angles[t > begun] = theta
+            return angles

@@ -114,7 +114,7 @@ def _draw_slack(rng: np.random.Generator) -> tuple[Scene, float]:
     """A swing from below that rises past a right angle, with the moment at which its string has nothing left to pull on."""
     model = FORCE_MODELS["pendulum"]
     while True:
-        values = dict(model.draw(rng).values) | {"damping": 0.0, "quadratic_damping": 0.0}
+        values = dict(model.draw(rng).values) | {"damping": 0.0, "quadratic_damping": 0.0, "dry_damping": 0.0}
         w2 = model.time_scale(values) ** -2.0
         top = math.radians(rng.uniform(*SLACK_AMPLITUDES))
         theta = math.radians(rng.uniform(-60.0, 0.0))

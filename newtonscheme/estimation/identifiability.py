@@ -39,7 +39,7 @@ COORDINATES = MappingProxyType(
         "density": "mass",
         "vx": "speed across the picture", "vy": "speed up the picture", "vz": "speed towards the camera", "drag_coefficient": "drag",
         "lift_x": "lift about x", "lift_y": "lift about y", "lift_z": "lift about z", "length": "length", "damping": "damping",
-        "quadratic_damping": "air drag", "plane_angle": "direction of the swing",
+        "quadratic_damping": "air drag", "dry_damping": "friction at the pivot", "plane_angle": "direction of the swing",
     }
 )  # fmt: skip
 """The fit's own coordinates that people ask for, in their words."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from truths import SIZE, Filmed, film_pattern, fit_seen, fitted, known
+from truths import FREE_BODY, SIZE, Filmed, assumed_camera, film_path, film_pattern, fit_seen, fitted, known, rubbed
 
-from newtonscheme.estimation.fitting import restate
+from newtonscheme.estimation.fitting import fit_pattern, restate
 from newtonscheme.estimation.forecasting import centre_sigma, discrepancy_sigma, forecast_beliefs, forecast_fit, widen
-from newtonscheme.physics.models import PATTERNS
+from newtonscheme.physics.models import FORCE_MODELS, PATTERNS
 from newtonscheme.types import Belief, Fit, Forecast
 
 SEEDS = {"free_fall": range(60), "pendulum": range(7), "curving_ball": range(10)}
@@ -59,6 +59,28 @@ def test_the_truth_is_in_the_band_of_a_track_that_is_off_by_the_same_in_all_its_
             inside.append(coverage(filmed, forecast(filmed, fit_seen(replace(filmed, seen=seen)), filmed.rest.t)))
     assert np.mean(shares[6.0]) > 0.9
     assert np.mean(shares[0.0]) < 0.5
+
+
+@pytest.mark.parametrize("hold", [0.003, 0.01])
+def test_a_swing_that_a_dry_pivot_slows_is_forecast(hold: float) -> None:
+    """Its amplitude falls by the same each time; a law of air and string alone would have it fall by less and less."""
+    values = dict(FORCE_MODELS["pendulum"].draw(np.random.default_rng(7)).values)
+    values |= {"length": 0.6, "diameter": 0.07, "theta": 0.5, "omega": 0.0, "damping": 0.0, "quadratic_damping": 0.0, "dry_damping": hold}
+
+    def path(t: np.ndarray) -> np.ndarray:
+        theta = rubbed(values, t)
+        return np.stack([0.6 * np.sin(theta), -0.6 * np.cos(theta), 0.0 * theta], axis=-1)
+
+    filmed = film_path(path, 9.0, fps=30.0, seed=2)
+    seen = filmed.track.select(slice(0, len(filmed.track) // 2))
+    fit = fit_pattern(seen, "pendulum", camera=assumed_camera(), body=FREE_BODY, known=known())
+    half = replace(filmed, seen=seen)
+    assert fit.noise.scale < 1.2
+    made = forecast(half, fit, half.rest.t)
+    error = np.sqrt(np.mean(np.sum((made.centre_px - half.true_centre(half.rest)) ** 2, axis=1)))
+    assert error < 0.004 * np.max(np.ptp(half.true_centre(half.rest), axis=0))
+    assert coverage(half, made) > 0.75
+    assert dict(zip(fit.names, fit.estimate, strict=True))["dry_damping"] == pytest.approx(hold, rel=0.25)
 
 
 @pytest.fixture(scope="module", params=PATTERNS)

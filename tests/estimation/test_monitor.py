@@ -27,7 +27,7 @@ from newtonscheme.types import Fit, Track
 
 SWING = {
     "g": 9.81, "air_density": 1.19, "mass": 0.5, "diameter": 0.07, "theta": 0.5, "omega": 0.0, "length": 0.6, "damping": 0.004,
-    "quadratic_damping": 0.002, "plane_angle": 0.05,
+    "quadratic_damping": 0.002, "dry_damping": 0.0, "plane_angle": 0.05,
 }  # fmt: skip
 
 

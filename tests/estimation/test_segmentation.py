@@ -125,7 +125,7 @@ def test_stretches_do_not_share_their_rows_and_come_longest_first(recogniser: Re
 def test_a_swing_that_is_caught_ends_there(recogniser: Recogniser) -> None:
     values = {
         "g": 9.81, "air_density": 1.19, "mass": 0.5, "diameter": 0.07, "theta": 0.5, "omega": 0.0, "length": 0.6, "damping": 0.004,
-        "quadratic_damping": 0.002, "plane_angle": 0.05,
+        "quadratic_damping": 0.002, "dry_damping": 0.0, "plane_angle": 0.05,
     }  # fmt: skip
     swing = swing_path(values)
 

@@ -193,12 +193,15 @@ def flight_law(lift: bool) -> dict[str, Any]:
 
 def pendulum_law() -> dict[str, Any]:
     q, w = sp.symbols("theta"), sp.symbols("omega")
-    length, gamma, b = sp.symbols("L gamma b", positive=True)
+    length, gamma, b, f = sp.symbols("L gamma b f", positive=True)
     moment = INERTIA * length**2 + sp.Rational(2, 5) * m * (D / 2) ** 2
     lagrangian = moment * w**2 / 2 + (m - rho * VOLUME) * g * length * sp.cos(q)
-    torque = -moment * (2 * gamma * w + b * sp.Abs(w) * w)
+    w2 = (m - rho * VOLUME) * g * length / moment
+    sine = w / sp.sqrt(w**2 + w2 * (2 - 2 * sp.cos(q) + f**2))
+    dry = 4 / sp.pi * w2 * f * (2 * sine - 4 * sine**3 / 3)
+    torque = -moment * (2 * gamma * w + b * sp.Abs(w) * w + dry)
     numbers = {
-        g: "g", rho: "air_density", m: "mass", D: "diameter", length: "length", gamma: "damping", b: "quadratic_damping",
+        g: "g", rho: "air_density", m: "mass", D: "diameter", length: "length", gamma: "damping", b: "quadratic_damping", f: "dry_damping",
     }  # fmt: skip
     return {"q": (q,), "w": (w,), "L": lagrangian, "force": [torque], "per": moment / length**2, "numbers": numbers}
 

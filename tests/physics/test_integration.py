@@ -142,7 +142,7 @@ def test_no_times_for_many_are_no_states_either() -> None:
 @pytest.mark.parametrize("amplitude", [0.1, 1.0, 2.5])
 def test_a_swing_without_losses_keeps_its_energy_over_ten_periods(amplitude: float) -> None:
     model = FORCE_MODELS["pendulum"]
-    lossless = {"damping": 0.0, "quadratic_damping": 0.0, "theta": amplitude, "omega": 0.0}
+    lossless = {"damping": 0.0, "quadratic_damping": 0.0, "dry_damping": 0.0, "theta": amplitude, "omega": 0.0}
     for drawn in draws("pendulum", 4):
         values = drawn | lossless
         period = 4.0 * model.time_scale(values) * ellipk(np.sin(0.5 * amplitude) ** 2)

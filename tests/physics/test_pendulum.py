@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 from scipy.special import ellipk
+from truths import rubbed
 
 from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS
@@ -14,7 +16,7 @@ from newtonscheme.types import Floats, Sighting
 MODEL = FORCE_MODELS["pendulum"]
 IDEAL = {
     "g": 9.81, "air_density": 0.0, "mass": 0.5, "diameter": 1e-4, "theta": 0.02, "omega": 0.0, "length": 0.8, "damping": 0.0,
-    "quadratic_damping": 0.0, "plane_angle": 0.0,
+    "quadratic_damping": 0.0, "dry_damping": 0.0, "plane_angle": 0.0,
 }  # fmt: skip
 
 
@@ -79,6 +81,35 @@ def test_quadratic_damping_takes_four_thirds_b_a_squared_a_half_swing() -> None:
     half = np.pi * np.sqrt(0.8 / 9.81)
     _, states = swing({**IDEAL, "theta": a, "quadratic_damping": b}, 1.05 * half)
     assert a - np.abs(states[:, 0].min()) == pytest.approx(4 / 3 * b * a**2, rel=0.02)
+
+
+def test_dry_friction_takes_the_same_from_every_half_swing() -> None:
+    hold = 0.004
+    _, states = swing({**IDEAL, "theta": 0.3, "dry_damping": hold}, 12.0)
+    turning = np.flatnonzero((np.diff(np.sign(states[:, 1])) != 0)[1:]) + 1
+    peaks = np.abs(states[turning, 0])
+    np.testing.assert_allclose(np.diff(peaks), -2.0 * hold, rtol=0.03)
+
+
+@pytest.mark.parametrize(("amplitude", "hold"), [(0.2, 0.002), (0.5, 0.01), (1.2, 0.02)])
+def test_dry_friction_is_as_a_moment_that_turns_with_the_swing(amplitude: float, hold: float) -> None:
+    """What its first two harmonics leave out moves the path by a twentieth of its angle at most, once the start is where it fits."""
+    values = {**IDEAL, "theta": amplitude, "dry_damping": hold}
+    t = np.linspace(0.0, 6.0, 400)
+    truth = rubbed(values, t)
+    assert abs(truth[-1]) > hold
+
+    def apart(start: Floats) -> Floats:
+        return np.asarray(solve_one(MODEL, {**values, "theta": start[0], "omega": start[1]}, t)[0][:, 0] - truth)
+
+    fitted = least_squares(apart, [amplitude, 0.0], x_scale=[1e-3, 1e-3])
+    assert np.max(np.abs(fitted.fun)) < 0.05 * hold
+    np.testing.assert_allclose(fitted.x, [amplitude, 0.0], atol=hold * np.sqrt(natural_frequency_squared(values)))
+
+
+def test_a_rubbed_bob_comes_to_rest() -> None:
+    _, states = swing({**IDEAL, "theta": 0.05, "dry_damping": 0.01}, 20.0)
+    assert np.all(np.abs(states[-400:, 0]) < 1e-6)
 
 
 def test_mass_does_not_matter_to_an_ideal_pendulum() -> None:
