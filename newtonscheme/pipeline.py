@@ -91,13 +91,15 @@ def predict(path: str | Path | None = None, *, progress: Progress | None = None,
     knowledge, recogniser = gather_knowledge(told), load_recogniser(told.weights)
     scene = _timed(elapsed, "vision", lambda: _look(path, told, None, progress))
     whole = _timed(elapsed, "estimation", lambda: _analyse(scene, recogniser, knowledge, told, None))
+    if find_refusal(whole) is not None:
+        scene = _timed(elapsed, "clock", lambda: _ask_the_clock(scene, whole, recogniser, knowledge, told))
     if told.observe is None or whole.fit is None or whole.verdict != "stable":
         report = _conclude(scene, whole, whole, knowledge, told, elapsed)
     else:
         t0, t1 = float(whole.fit.track.t[0]), float(whole.fit.track.t[-1])
         cut = t0 + told.observe * (t1 - t0)
         report = replace(observe_until(path, cut, whole, recogniser, knowledge, told, elapsed, progress), video=scene.tracking.video)
-    _write_outputs(path, report, told, scene.tracking.camera_motion, progress)
+    _write_outputs(path, report, told, _motion_of(report, scene.tracking.camera_motion), progress)
     return report
 
 
@@ -127,7 +129,29 @@ def observe_until(
         tracking = Tracking(video=_look(path, options, None, None).tracking.video, tracks=(blind,))
         return _conclude(_Scene(tracking=tracking, camera=_any_camera(reference), size_px=None), empty, reference, knowledge, options, elapsed)
     seen = _timed(elapsed, "estimation_observed", lambda: _analyse(scene, recogniser, knowledge, options, reference))
+    reference = replace(reference, track=in_view_of(seen.track, reference.track))
     return _conclude(scene, seen, reference, knowledge, options, elapsed)
+
+
+def in_view_of(seen: Track, reference: Track) -> Track:
+    """The reference in the coordinates of the second pass, which may have taken for still a camera that moved before, or did so later.
+
+    Those of its last frame are known to both; what the camera does afterwards the reference's own pass alone has seen.
+    """
+    if reference.to_reference is None or seen.to_reference is not None or len(seen) == 0:
+        return reference
+    onto = np.linalg.inv(reference.to_reference[int(np.argmin(np.abs(reference.frame - seen.frame[-1])))])
+    whole = np.column_stack([reference.centre_px, np.ones(len(reference))]) @ onto.T
+    return replace(reference, centre_px=whole[:, :2] / whole[:, 2:], to_reference=onto @ reference.to_reference)
+
+
+def _motion_of(report: Report, motion: CameraMotion | None) -> CameraMotion | None:
+    """The camera's motion into the coordinates of the report, which may be those of a second pass."""
+    scored = report.scored
+    if motion is None or scored is None or scored.to_reference is None:
+        return motion
+    onto = scored.to_reference[0] @ np.linalg.inv(motion.at(int(scored.frame[0])))
+    return replace(motion, to_first=onto @ motion.to_first)
 
 
 def _any_camera(analysis: Analysis) -> Camera:
@@ -262,6 +286,17 @@ def _analyse(scene: _Scene, recogniser: Recogniser, knowledge: Knowledge, option
     )
 
 
+def _ask_the_clock(scene: _Scene, refused: Analysis, recogniser: Recogniser, knowledge: Knowledge, options: Options) -> _Scene:
+    """The scene with a word on its clock, where that is all that keeps a film's motion from being a flight."""
+    from .estimation.slow_motion import suspect_slow_motion
+
+    video = scene.tracking.video
+    if scene.unit != "px" or options.track is not None or video.time_source == "fps_option":
+        return scene
+    found = suspect_slow_motion(refused, recogniser, scene.camera, knowledge, fps=video.stored_fps, size_px=scene.size_px)
+    return replace(scene, tracking=replace(scene.tracking, notices=(*scene.tracking.notices, *found)))
+
+
 def _find_same(tracks: tuple[Track, ...], reference: Track) -> int:
     """The index of the track that shares the most frames and places with the reference."""
     shares = []
@@ -294,7 +329,7 @@ def _conclude(scene: _Scene, seen: Analysis, reference: Analysis, knowledge: Kno
     if seen.fit is not None and seen.fit.success:
         scale = measure_rulers(seen.fit, seen.free_fit, knowledge)
         scale = scale if scene.unit == "px" else replace(scale, source="user")
-        notices += judge_rulers(seen, scale, knowledge, scene.tracking.video.fps)
+        notices += judge_rulers(seen, scale, knowledge, scene.tracking.video.stored_fps)
         notices += _note_change(seen)
     if refusal is None and seen.fit is not None:
         forecast, more = _forecast(scene, seen, knowledge, options)

@@ -104,6 +104,11 @@ class Video:
     cadence: Cadence | None = None
     focal_35mm: float | None = None
 
+    @property
+    def stored_fps(self) -> float:
+        """Frames a second that the file holds (1/s), those that repeat others counted: what ``--fps`` says anew."""
+        return self.n_frames / self.duration if self.duration > 0 else self.fps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:

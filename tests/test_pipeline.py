@@ -21,7 +21,7 @@ from newtonscheme.estimation.knowledge import choose_camera, gather_knowledge
 from newtonscheme.estimation.recognition import load_recogniser
 from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS
-from newtonscheme.pipeline import observe_until
+from newtonscheme.pipeline import in_view_of, observe_until
 from newtonscheme.report import report_to_json
 from newtonscheme.types import Floats, Options, Report
 
@@ -351,6 +351,20 @@ def test_the_carried_ball_is_refused() -> None:
 
 def second_pass(path: str | None, cut: float, reference: Analysis, options: Options) -> Report:
     return observe_until(path, cut, reference, load_recogniser(), gather_knowledge(options), options, {}, None)
+
+
+def test_a_second_pass_that_saw_no_camera_move_is_judged_where_it_saw_the_object(thrown: Report) -> None:
+    """The whole film shows that the camera gave way once, and lays its last part on the first frame; the first pass over a part does not."""
+    rows, gave_way = thrown.track, np.array([[1.0, 0.0, 6.0], [0.0, 1.0, -4.0], [0.0, 0.0, 1.0]])
+    to_first = np.where((np.arange(len(rows)) < 3)[:, None, None], np.eye(3), gave_way)
+    laid = replace(rows, centre_px=rows.centre_px + to_first[:, :2, 2], to_reference=to_first)
+    seen = rows.select(slice(3, len(rows) // 2))
+    there = in_view_of(seen, laid)
+    np.testing.assert_allclose(there.centre_px[3:], rows.centre_px[3:], atol=1e-9)
+    assert there.to_reference is not None
+    np.testing.assert_allclose(there.to_reference[3:], np.broadcast_to(np.eye(3), (len(rows) - 3, 3, 3)), atol=1e-12)
+    assert in_view_of(seen, rows) is rows
+    assert in_view_of(laid.select(slice(0, 8)), laid) is laid
 
 
 def assert_same_forecast(one: Report, other: Report) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from ..types import Bytes, Cadence, CameraMotion, Floats, Notice, Progress, Track, Tracking, Video
 from .frame import Frame
 from .registration import Features, Lay, mapped
+from .steadiness import MOVED_PX
 from .tracking import MOVING_CAMERA, PROGRESS_STEP, track_objects
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ RENEWAL_SHARE = 0.6
 """A new key frame is taken when fewer than this share of a key frame's features can still be followed."""
 LOST_MISFITS, LOST_PX = 2.0, 0.2
 """How much further than the best law's the features may lie off a film's law in a frame before that is held to have missed it."""
+SHAKEN_PX = 8.0
+"""Detection pixels that a background which cannot be followed may lie from where it was: a hand before a plain wall, and what is larger shows."""
 MARGIN = 0.5
 """Of the picture: how far the canvas reaches beyond the first frame on each side at most."""
 FRINGE = 4
@@ -95,7 +98,7 @@ def track_still_or_moving(
     if steadied is not None:
         return steadied
     # A motion that is too slight to lose the background by is no reason to find nothing.
-    found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks, strict=False)
+    found = track_objects(reopen(), roi=roi, find_boxes=find_boxes, progress=progress, max_tracks=max_tracks, borne_px=SHAKEN_PX)
     return _without_hope(found) if _moves(found) else replace(found, notices=(*found.notices, Notice("camera_shakes", SHAKEN)))
 
 
@@ -112,7 +115,7 @@ def _track_steadied(
     on_canvas = None if roi is None else (roi[0] + left, roi[1] + top, roi[2], roi[3])
     laid = None if detector is None else partial(_laid_boxes, detector, motion, canvas)
     reader = SteadyReader(reopen(), motion, canvas)
-    steadied = track_objects(reader, roi=on_canvas, find_boxes=laid, progress=progress, max_tracks=max_tracks, strict=False)
+    steadied = track_objects(reader, roi=on_canvas, find_boxes=laid, progress=progress, max_tracks=max_tracks, borne_px=MOVED_PX)
     if _moves(steadied):
         return None
     tracks = tuple(_in_first_frame(track, motion, canvas) for track in steadied.tracks)

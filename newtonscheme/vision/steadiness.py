@@ -37,25 +37,26 @@ MOVED_SHARE = 0.3
 """Share of the frames that must have moved: one jolt is a cut."""
 
 
-def camera_moves(lumas: Sequence[Bytes], *, slightly: bool = True) -> bool:
+def camera_moves(lumas: Sequence[Bytes], *, borne_px: float = 0.0) -> bool:
     """Whether the background of frames (h, w) uint8 at detection scale moves as a whole: shifts, turns or grows.
 
-    ``slightly``: also where that takes a look at all of it to see, as of a camera in a quiet hand.
+    ``borne_px``: what does not lie further from where it was at first is borne; 0: not even what takes a look at all of it to see, as of a
+    camera in a quiet hand.
     """
     if len(lumas) < 3:
         return False
     later = spread_indices(len(lumas), FRAMES + 1)[1:]
     first = Features.of(lumas[0])
-    since_first = [_moved(first, lumas[k], slightly) for k in later]
-    shortly = [_moved(Features.of(lumas[k - SHORTLY]), lumas[k], False) for k in later if k > SHORTLY]
+    since_first = [_moved(first, lumas[k], borne_px) for k in later]
+    shortly = [_moved(Features.of(lumas[k - SHORTLY]), lumas[k], MOVED_PX) for k in later if k > SHORTLY]
     return any(len(moved) > 0 and float(np.mean(moved)) >= MOVED_SHARE for moved in (since_first, shortly))
 
 
-def _moved(first: Features, other: Bytes, slightly: bool) -> bool:
+def _moved(first: Features, other: Bytes, borne_px: float) -> bool:
     match = first.match(other, np.eye(3))
     if match is None or match.share <= LEAST_AGREEING or match.stayed >= MOST_STAYED:
         return False
-    if match.moved_px <= (MOVED_PX if not slightly else SLIGHTLY_PX):
+    if match.moved_px <= max(borne_px, SLIGHTLY_PX):
         return False
     span = _moved_span(first.image, other, match.best.onto)
     told = span >= TOLD_SPAN

@@ -53,7 +53,7 @@ MOVING_SHARE = 0.8
 place."""
 UNTURNED_WORTH = 0.8
 """Of a run of the linker without turns, beside one that may turn: where both follow an object, the other knows more of it."""
-MOST_PATHS = 40
+MOST_PATHS = 160
 """Paths of a stretch from each linker that are looked at, those with the best odds: clutter must not cost more than this."""
 MIN_TRACK = 5
 """Samples of the shortest track: four parameters of a free fall's picture need more than four."""
@@ -95,12 +95,13 @@ PREFERENCE = 3
 
 def track_objects(
     reader: Film, *, roi: tuple[int, int, int, int] | None = None, find_boxes: FindBoxes | None = None, progress: Progress | None = None,
-    max_tracks: int = 8, strict: bool = True,
+    max_tracks: int = 8, borne_px: float = 0.0,
 ) -> Tracking:  # fmt: skip
     """Tracks of everything that moves like one body, the smoothest first; an empty tuple when nothing does.
 
-    ``roi`` is (left, top, width, height) in pixels; ``find_boxes`` gives the boxes of a frame in which alone something counts. ``strict``: nothing
-    is looked for before a background that moves even slightly. Decodes the video once; memory does not grow with its length.
+    ``roi`` is (left, top, width, height) in pixels; ``find_boxes`` gives the boxes of a frame in which alone something counts.
+    ``borne_px``: how far a background may move, in pixels of detection, before nothing is looked for in front of it (0: not even slightly).
+    Decodes the video once; memory does not grow with its length.
     """
     stretch = Stretch(reader.width_px, reader.height_px)
     evidence = Evidence(stretch.stride)
@@ -115,7 +116,7 @@ def track_objects(
         if changed:
             anew.append(frame.t)
         if changed or stretch.full:
-            steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, strict)
+            steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, borne_px)
             stretch, boxes = Stretch(reader.width_px, reader.height_px, None if changed else stretch.background), {}
         stretch.append(frame)
         if find_boxes is not None:
@@ -124,7 +125,7 @@ def track_objects(
         if progress is not None and done % PROGRESS_STEP == 0:
             progress("tracking", done, None)
     if len(stretch):
-        steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, strict)
+        steady &= _digest(stretch, linkers, unturned, evidence, roi, boxes, borne_px)
     if progress is not None:
         progress("tracking", done, done)
     video, notices = reader.summary()
@@ -147,7 +148,7 @@ def _grown(boxes: Floats) -> Floats:
 
 def _digest(
     stretch: Stretch, linkers: Sequence[Linker], unturned: list[Path], evidence: Evidence, roi: tuple[int, int, int, int] | None,
-    boxes: Mapping[int, Floats], strict: bool,
+    boxes: Mapping[int, Floats], borne_px: float,
 ) -> bool:  # fmt: skip
     """Find, link and measure what moves in one stretch, then let its pixels go; False, and nothing found, when the camera moves.
 
@@ -156,7 +157,7 @@ def _digest(
     background = stretch.finish()
     first = len(evidence.index)
     interval = float(np.median(np.diff(stretch.t))) if len(stretch) > 1 else 1.0
-    steady = not camera_moves(stretch.luma, slightly=strict)
+    steady = not camera_moves(stretch.luma, borne_px=borne_px)
     for k in range(len(stretch)):
         chroma = stretch.chroma[k] if stretch.chroma else None
         found = find_candidates(stretch.luma[k], chroma, background, stretch.stride, roi, boxes.get(stretch.index[k])) if steady else []

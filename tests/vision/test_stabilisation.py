@@ -60,6 +60,11 @@ def still(t: Floats) -> Floats:
     return looks(np.full_like(t, 120.0), np.full_like(t, 150.0), np.zeros_like(t), np.ones_like(t))
 
 
+def sway(t: Floats) -> Floats:
+    """A hand that sways by five pixels about where it began."""
+    return looks(120.0 + 5.0 * np.sin(2.0 * t), 150.0 + 3.0 * np.sin(1.3 * t), np.zeros_like(t), np.ones_like(t))
+
+
 def looks(left: Floats, top: Floats, turn: Floats, scale: Floats) -> Floats:
     cosine, sine, zero, one = scale * np.cos(turn), scale * np.sin(turn), np.zeros_like(left), np.ones_like(left)
     return np.array([[cosine, -sine, left], [sine, cosine, top], [zero, zero, one]]).transpose(2, 0, 1)
@@ -133,10 +138,11 @@ def test_the_stated_error_of_the_camera_is_of_the_size_of_the_true_one(write_cli
     assert motion.error_px[0] == 0.0
 
 
+@pytest.mark.parametrize("camera", [quiet_hand, sway], ids=lambda c: c.__name__)
 def test_a_slight_motion_that_cannot_be_followed_does_not_hide_the_ball(
-    write_clip: WriteClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    camera: Callable[[Floats], Floats], write_clip: WriteClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, _ = film(write_clip, tmp_path / "moving.mp4", quiet_hand, paint_world(1))
+    path, _ = film(write_clip, tmp_path / "moving.mp4", camera, paint_world(1))
     monkeypatch.setattr("newtonscheme.vision.stabilisation.register_frames", lambda reader, progress: None)
     found = track(path)
     assert found.camera_motion is None

@@ -137,6 +137,28 @@ def test_a_short_fast_part_of_a_long_slow_path_is_seen_as_streaks(write_clip: Wr
     assert np.median(np.hypot(*(track.centre_px[late] - place(track.frame[late].astype(float))).T)) < 0.3
 
 
+def test_a_short_flight_is_found_among_many_things_that_change_for_long(write_clip: WriteClip, tmp_path: Path) -> None:
+    """Lamps that are lit for forty frames each are surer things than a ball that is there for thirteen, and go nowhere."""
+    rng, radius, scale = np.random.default_rng(4), 7.0, 4
+    wall = cv2.GaussianBlur(rng.normal(120.0, 60.0, (240, 320)), (0, 0), 4.0)
+    lit = [wall.copy(), wall.copy()]
+    for k in range(44):
+        cv2.circle(lit[k % 2], (14 + 28 * (k // 2 % 11) + 3 * (k % 2), 150 + 22 * (k // 22) + 12 * (k % 2)), 5, 230.0, -1, cv2.LINE_AA)
+    frame = np.arange(200)
+    true = np.stack([22.0 * (frame - 80.0) + 20.0, 100.0 - 14.0 * (frame - 80.0) + 1.1 * (frame - 80.0) ** 2], axis=1)
+    down, across = (np.mgrid[: 240 * scale, : 320 * scale] + 0.5) / scale - 0.5
+    pictures = []
+    for k in frame:
+        picture = lit[0] if 4 <= k < 44 else lit[1] if 70 <= k < 110 else wall
+        if 80 <= k < 93:
+            disc = ((across - true[k, 0]) ** 2 + (down - true[k, 1]) ** 2 < radius**2).astype(float)
+            picture = picture + cv2.resize(disc, (320, 240), interpolation=cv2.INTER_AREA) * (60.0 - picture)
+        pictures.append(np.clip(picture + rng.normal(0.0, 2.0, wall.shape), 0, 255).astype(np.uint8))
+    track = track_objects(open_video(str(write_clip(tmp_path / "lamps.mp4", pictures)))).tracks[0]
+    assert len(track) >= 11
+    assert np.median(np.hypot(*(track.centre_px - true[track.frame]).T)) < 0.3
+
+
 @pytest.mark.parametrize("power", [1.0, 2.2])
 def test_a_blurred_ball_is_as_large_as_it_is_whether_software_drew_it_or_a_camera(power: float, write_clip: WriteClip, tmp_path: Path) -> None:
     """Half of a bright ball over a dark wall is half of the light to a camera, and half of the code value to software."""
