@@ -129,7 +129,7 @@ def observe_until(
         tracking = Tracking(video=_look(path, options, None, None).tracking.video, tracks=(blind,))
         return _conclude(_Scene(tracking=tracking, camera=_any_camera(reference), size_px=None), empty, reference, knowledge, options, elapsed)
     seen = _timed(elapsed, "estimation_observed", lambda: _analyse(scene, recogniser, knowledge, options, reference))
-    reference = replace(reference, track=in_view_of(seen.track, reference.track))
+    reference = replace(reference, track=in_time_of(seen.track, in_view_of(seen.track, reference.track)))
     return _conclude(scene, seen, reference, knowledge, options, elapsed)
 
 
@@ -143,6 +143,15 @@ def in_view_of(seen: Track, reference: Track) -> Track:
     onto = np.linalg.inv(reference.to_reference[int(np.argmin(np.abs(reference.frame - seen.frame[-1])))])
     whole = np.column_stack([reference.centre_px, np.ones(len(reference))]) @ onto.T
     return replace(reference, centre_px=whole[:, :2] / whole[:, 2:], to_reference=onto @ reference.to_reference)
+
+
+def in_time_of(seen: Track, reference: Track) -> Track:
+    """The reference by the clock of the second pass, of whose later slips that pass could not know: they agree on its last frame."""
+    if len(seen) == 0:
+        return reference
+    last = int(np.argmin(np.abs(reference.frame - seen.frame[-1])))
+    late = float(seen.t[-1] - reference.t[last]) if reference.frame[last] == seen.frame[-1] else 0.0
+    return replace(reference, t=reference.t + late) if late else reference
 
 
 def _motion_of(report: Report, motion: CameraMotion | None) -> CameraMotion | None:
@@ -194,6 +203,7 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
     if options.track is not None:
         return _read_table(options, cut)
     from .vision.continuity import settle_tracks
+    from .vision.slips import mend_clock
     from .vision.stabilisation import track_still_or_moving
     from .vision.video import open_video
 
@@ -210,7 +220,7 @@ def _look(path: str | Path | None, options: Options, cut: float | None, progress
             detector=detector,
             progress=progress,
         )
-    tracking = settle_tracks(tracking)
+    tracking = mend_clock(settle_tracks(tracking))
     _check_tracks(tracking, options)
     size, focal = (tracking.video.width_px, tracking.video.height_px), tracking.video.focal_35mm
     camera = choose_camera(options, size, focal_35mm=focal)

@@ -21,7 +21,7 @@ from newtonscheme.estimation.knowledge import choose_camera, gather_knowledge
 from newtonscheme.estimation.recognition import load_recogniser
 from newtonscheme.physics.integration import solve_one
 from newtonscheme.physics.models import FORCE_MODELS
-from newtonscheme.pipeline import in_view_of, observe_until
+from newtonscheme.pipeline import in_time_of, in_view_of, observe_until
 from newtonscheme.report import report_to_json
 from newtonscheme.types import Floats, Options, Report
 
@@ -365,6 +365,30 @@ def test_a_second_pass_that_saw_no_camera_move_is_judged_where_it_saw_the_object
     np.testing.assert_allclose(there.to_reference[3:], np.broadcast_to(np.eye(3), (len(rows) - 3, 3, 3)), atol=1e-12)
     assert in_view_of(seen, rows) is rows
     assert in_view_of(laid.select(slice(0, 8)), laid) is laid
+
+
+def test_a_film_that_lost_a_frame_is_forecast_as_if_it_had_not(tmp_path: Path, thrown: Report) -> None:
+    """Its stamps run on evenly; taken at their word they make a throw jump, and nothing holds over it."""
+    images = read_film(THROW)
+    lost = 18
+    report = newtonscheme.predict(write_film(tmp_path / "lost.mp4", [*images[:lost], *images[lost + 1 :]]))
+    assert "clock_slips" in {notice.code for notice in report.notices}
+    assert report.status == "forecast"
+    assert np.sum(report.used) >= np.sum(thrown.used) - 3
+    one, other = (each.parameters["speed"] for each in (report, thrown))
+    assert abs(one.value - other.value) < 2.0 * other.sigma
+    assert report.forecast is not None
+    assert thrown.forecast is not None
+    later = np.interp(report.forecast.t + 1.0 / 60.0, thrown.forecast.t, thrown.forecast.centre_px[:, 0])
+    np.testing.assert_allclose(report.forecast.centre_px[:, 0], later, atol=2.0)
+
+
+def test_the_whole_film_is_laid_on_the_clock_of_a_part_that_knew_of_no_slip(thrown: Report) -> None:
+    rows, at = thrown.track, len(thrown.track) // 2
+    mended = replace(rows, t=rows.t - np.where(np.arange(len(rows)) < at + 4, 1.0 / 60.0, 0.0))
+    there = in_time_of(rows.select(slice(0, at)), mended)
+    np.testing.assert_allclose(there.t[:at], rows.t[:at], atol=1e-12)
+    np.testing.assert_allclose(there.t[at + 4 :], rows.t[at + 4 :] + 1.0 / 60.0, atol=1e-12)
 
 
 def assert_same_forecast(one: Report, other: Report) -> None:
