@@ -368,7 +368,7 @@ def test_a_second_pass_that_saw_no_camera_move_is_judged_where_it_saw_the_object
 
 
 def test_a_film_that_lost_a_frame_is_forecast_as_if_it_had_not(tmp_path: Path, thrown: Report) -> None:
-    """Its stamps run on evenly; taken at their word they make a throw jump, and nothing holds over it."""
+    """Its stamps run on evenly; taken at their word they make a throw slower by four sigmas."""
     images = read_film(THROW)
     lost = 18
     report = newtonscheme.predict(write_film(tmp_path / "lost.mp4", [*images[:lost], *images[lost + 1 :]]))
