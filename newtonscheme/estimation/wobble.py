@@ -71,11 +71,19 @@ def expect(turning: Turning, residual_px: Floats, whitening: Floats, drawn: Floa
     k = len(turning.rate_rps)
     if k == 0 or not radius_px > 0:
         return NO_WOBBLE
-    covariance = np.linalg.inv(np.eye(drawn.shape[1]) + drawn.T @ drawn)
+    n, q = drawn.shape
+    turned = drawn[:, -2 * k :]
+    # The same by either inverse (Woodbury): a short track has fewer samples than rates to be turned at.
+    if q < n:
+        covariance = np.linalg.inv(np.eye(q) + drawn.T @ drawn)[-2 * k :]
+        pull, own = covariance @ drawn.T, covariance[:, -2 * k :]
+    else:
+        pull = turned.T @ np.linalg.inv(np.eye(n) + drawn @ drawn.T)
+        own = np.eye(2 * k) - pull @ turned
     size_px = radius_px * np.sqrt(turning.variance)
     size = np.tile(size_px, 2)
-    gain = size[:, None] * (covariance @ drawn.T @ whitening)[-2 * k :]
-    spread = covariance[-2 * k :, -2 * k :] * np.outer(size, size)
+    gain = size[:, None] * (pull @ whitening)
+    spread = own * np.outer(size, size)
     return Wobble(turning.rate_rps, size_px, gain @ residual_px, spread, gain, turning.probability)
 
 
