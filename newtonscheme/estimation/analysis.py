@@ -120,8 +120,12 @@ def analyse_tracks(
     worthy = [i for i, track in enumerate(tracks) if track.smoothness >= LEAST_WORTH * tracks[0].smoothness]
     chosen = worthy[:TRACKS_TRIED] if index is None else [index]
     best: Analysis | None = None
+    times = [time for track in tracks if len(track) for time in (float(track.t[0]), float(track.t[-1]))]
+    shown_for = max(times, default=0.0) - min(times, default=0.0)
     for i in chosen:
-        analysis = analyse_track(tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, moment=moment)
+        analysis = analyse_track(
+            tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, moment=moment, shown_for=shown_for
+        )
         if best is None or _preferred(analysis, best):
             best = analysis
         if best.verdict == "stable" and best.last - best.first > MOST_OF_TRACK * len(best.track) and _doubt(best) < LITTLE_DOUBT:
@@ -150,9 +154,9 @@ def _duration(analysis: Analysis) -> float:
 
 def analyse_track(
     track: Track, recogniser: Recogniser, camera: Camera, knowledge: Knowledge, *, pattern: str | None = None, index: int = 0,
-    size_px: tuple[int, int] | None = None, moment: Moment = "longest",
+    size_px: tuple[int, int] | None = None, moment: Moment = "longest", shown_for: float = 0.0,
 ) -> Analysis:  # fmt: skip
-    """Everything about one track: see `analyse_tracks`."""
+    """Everything about one track: see `analyse_tracks`. ``shown_for`` (s) is how long the clip shows anything that moves, if longer than this."""
     bodies = propose_bodies(track.appearance, label=knowledge.label, mass=knowledge.mass, diameter=knowledge.diameter)
     first_body = bodies[1] if knowledge.label is not None else bodies[0]
     around = Surroundings(camera=camera, body=first_body, known=knowledge.known)
@@ -161,8 +165,9 @@ def analyse_track(
     judged: _Judged | None = None
     for stretch, elsewhere in _attempts(track, stretches, around, size_px, moment):
         candidate = _judge(
-            track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None, elsewhere=elsewhere
-        )
+            track, stretch, stretches, recogniser, around, patterns, bodies, knowledge, forced=pattern is not None, elsewhere=elsewhere,
+            shown_for=shown_for,
+        )  # fmt: skip
         judged = candidate if judged is None or candidate.verdict == "stable" else judged
         if judged.verdict == "stable":
             break
@@ -311,7 +316,7 @@ class _Judged:
 
 def _judge(
     track: Track, stretch: Stretch, stretches: Sequence[Stretch], recogniser: Recogniser, around: Surroundings, patterns: Sequence[str],
-    bodies: tuple[Body, ...], knowledge: Knowledge, *, forced: bool, elsewhere: Elsewhere,
+    bodies: tuple[Body, ...], knowledge: Knowledge, *, forced: bool, elsewhere: Elsewhere, shown_for: float,
 ) -> _Judged:  # fmt: skip
     """The laws of the stretch's family fitted in full, the most evident one assessed, the recogniser's word and the odds put together."""
     rows = track.select(slice(stretch.first, stretch.last))
@@ -346,7 +351,11 @@ def _judge(
     evidence["unknown"] = max(evidence.values()) - odds
     word = _combine(seen[name], evidence, worth[name], family)
     doubt, words = word.probabilities["unknown"], name.replace("_", " ")
-    arc = _arc_of_another(track, stretch, shown, doubted=doubt > LITTLE_DOUBT or odds < SURE_LOG_ODDS) if part else ""
+    if part:
+        arc = _arc_of_another(track, stretch, shown, doubted=doubt > LITTLE_DOUBT or odds < SURE_LOG_ODDS)
+    else:
+        # A bob does not come and go: what was followed for less than the clip shows is a scrap of whatever moves there.
+        arc = _less_than_a_swing(shown) if whole < WHOLE * shown_for else ""
     if arc:
         verdict, reasons = "broken", (*found, arc)
     if word.name is not None and share < SMALL_PART and doubt > LITTLE_DOUBT:
@@ -367,12 +376,18 @@ def _judge(
 
 def _arc_of_another(track: Track, stretch: Stretch, shown: float | None, *, doubted: bool) -> str:
     """Why a part of a path, with so many periods ``shown`` if it swings, may be an arc of another motion; empty where nothing says so."""
-    if shown is not None and shown < LEAST_PERIODS:
-        return f"{shown:.2f} of a period and then another motion: any arc that bends looks like that"
+    if _less_than_a_swing(shown):
+        return _less_than_a_swing(shown)
     asked = doubted if shown is None else shown < ENOUGH_PERIODS
     if asked and leaves_smoothly(track, stretch.first, stretch.last, local_noise(track)):
         return "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended"
     return ""
+
+
+def _less_than_a_swing(shown: float | None) -> str:
+    """A word on so many periods ``shown``, empty where they are enough or the law has none."""
+    few = shown is not None and shown < LEAST_PERIODS
+    return f"{shown:.2f} of a period and then another motion: any arc that bends looks like that" if few else ""
 
 
 def _recognise_within_reach(recogniser: Recogniser, rows: Track, fit: Fit) -> Pattern:
