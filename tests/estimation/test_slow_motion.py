@@ -16,7 +16,7 @@ from newtonscheme.synth.motions import draw_unknown
 from newtonscheme.synth.scene import film
 from newtonscheme.types import Notice, Options, Track
 
-SLOW = ("carry_slowly", "slide_at_constant_speed", "turn_in_circle", "stop_and_go", "walk", "trace_lissajous")
+SLOW = ("carry_slowly", "turn_in_circle", "stop_and_go", "trace_lissajous")
 
 
 @pytest.fixture(scope="module")

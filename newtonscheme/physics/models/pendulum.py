@@ -42,16 +42,20 @@ N_FREQUENCIES = 2
 
 def rhs(t: float | Floats, y: Floats, p: Values) -> Floats:
     """dy/dt for the state (theta, omega)."""
-    omega = y[..., 1]
+    w2 = p["natural_frequency_squared"] if "natural_frequency_squared" in p else natural_frequency_squared(p)
     dy = np.empty_like(y)
-    dy[..., 0] = omega
-    np.subtract(damping_acceleration(y, p), _natural(p) * np.sin(y[..., 0]), out=dy[..., 1])
+    dy[..., 0] = y[..., 1]
+    np.subtract(damping_acceleration(y, p), w2 * np.sin(y[..., 0]), out=dy[..., 1])
     return dy
 
 
 def prepare(p: Values) -> dict[str, Floats]:
-    """w0^2 and twice the damping with its sign, which do not change along the path."""
-    return {"natural_frequency_squared": natural_frequency_squared(p), "linear_damping": -2.0 * np.asarray(p["damping"])}
+    """What does not change along the path: w0^2, twice the damping with its sign, and dry friction's pull and its part in the phase."""
+    w2, dry = natural_frequency_squared(p), np.asarray(p["dry_damping"])
+    return {
+        "natural_frequency_squared": w2, "linear_damping": -2.0 * np.asarray(p["damping"]), "dry_pull": np.asarray(8.0 / np.pi * w2 * dry),
+        "dry_phase": np.asarray(w2 * (dry**2 + AT_REST**2)), "phase_by_angle": np.asarray(4.0 * w2),
+    }  # fmt: skip
 
 
 def natural_frequency_squared(p: Values) -> Floats:
@@ -63,19 +67,16 @@ def natural_frequency_squared(p: Values) -> Floats:
 
 def damping_acceleration(y: Floats, p: Values) -> Floats:
     """(...,) rad/s^2: what takes energy out of the swing in the state (theta, omega)."""
+    told: Values = p if "dry_pull" in p else prepare(p)
     theta, omega = y[..., 0], y[..., 1]
-    linear = p["linear_damping"] if "linear_damping" in p else -2.0 * np.asarray(p["damping"])
-    lost = np.asarray(omega * (linear - p["quadratic_damping"] * np.abs(omega)))
-    if np.any(p["dry_damping"]):
-        w2, dry = _natural(p), np.asarray(p["dry_damping"])
-        sine = omega / np.sqrt(omega**2 + w2 * (4.0 * np.sin(0.5 * theta) ** 2 + dry**2 + AT_REST**2))
-        lost = lost - (8.0 / np.pi) * w2 * dry * sine * (1.0 - 2.0 / 3.0 * sine**2)
+    lost = np.asarray(omega * (told["linear_damping"] - p["quadratic_damping"] * np.abs(omega)))
+    pull = told["dry_pull"]
+    if np.any(pull):
+        square = np.sin(0.5 * theta)
+        square = square * square * told["phase_by_angle"] + omega * omega + told["dry_phase"]
+        sine = omega / np.sqrt(square)
+        lost = lost - pull * sine * (1.0 - 2.0 / 3.0 * (sine * sine))
     return lost
-
-
-def _natural(p: Values) -> Floats:
-    """(...,) w0^2, computed once for a path where it was prepared."""
-    return np.asarray(p["natural_frequency_squared"]) if "natural_frequency_squared" in p else natural_frequency_squared(p)
 
 
 def position(y: Floats, p: Values) -> Floats:
