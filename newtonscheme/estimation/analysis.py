@@ -376,8 +376,8 @@ def _judge(
 
 def _arc_of_another(track: Track, stretch: Stretch, shown: float | None, *, doubted: bool) -> str:
     """Why a part of a path, with so many periods ``shown`` if it swings, may be an arc of another motion; empty where nothing says so."""
-    if _less_than_a_swing(shown):
-        return _less_than_a_swing(shown)
+    if few := _less_than_a_swing(shown):
+        return few
     asked = doubted if shown is None else shown < ENOUGH_PERIODS
     if asked and leaves_smoothly(track, stretch.first, stretch.last, local_noise(track)):
         return "the path goes on smoothly past the stretch: an arc of another motion, not a law that ended"
