@@ -47,6 +47,7 @@ def test_gravity_alone_measures_the_tennis_ball(tennis: Report) -> None:
     assert NORMAL_90 * gravity.sigma / gravity.px_per_m <= 0.10
 
 
+@pytest.mark.slow
 def test_most_of_the_tennis_toss_forecasts_its_rest(real_folder: Path) -> None:
     report = newtonscheme.predict(real_folder / "tennistoss_lucao" / "ball.mp4", observe=0.6)
     assert is_flight(report)

@@ -100,6 +100,7 @@ def test_the_interval_of_a_share_holds_it() -> None:
     assert low < 0.06 < high
 
 
+@pytest.mark.slow
 def test_a_clip_is_judged_for_every_tracker_that_is_here() -> None:
     judged = judge_clip(Clip(stratum=0, index=0, seed=5))
     assert set(judged.marks) == {"newton_scheme", *list_rivals()[0]}

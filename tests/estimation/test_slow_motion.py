@@ -45,6 +45,7 @@ def test_the_rate_that_makes_a_slowed_throw_a_flight_is_named(recogniser: Recogn
     assert named == 2
 
 
+@pytest.mark.slow
 def test_what_is_slow_by_nature_is_not_suspected(recogniser: Recogniser) -> None:
     for family in SLOW:
         scene = draw_unknown(np.random.default_rng([0, 5]), family, size_px=SIZE, fps=15.0, duration=3.0)

@@ -118,6 +118,7 @@ def test_the_reader_of_videos_passes_the_lens_on(tmp_path: Path, write_clip: Wri
     assert reader.summary()[0].focal_35mm == 26.0
 
 
+@pytest.mark.slow
 def test_a_film_that_names_its_lens_is_seen_through_it_and_says_so(tmp_path: Path) -> None:
     path = copy_with_index_last(DATA / "throw.mp4", tmp_path / "throw.mov")
     assert track(path).video.focal_35mm is None

@@ -51,6 +51,7 @@ def test_nothing_is_missing_where_nothing_was_lost(pattern: str) -> None:
     assert all(find_slips(film_pattern(pattern, seed, share=1.0, fps=30.0).track) == [] for seed in range(12))
 
 
+@pytest.mark.slow
 def test_neither_a_bounce_nor_any_other_motion_is_a_lost_frame() -> None:
     path, _ = bounce_path()
     assert find_slips(film_path(path, 2.0, fps=30.0).track) == []

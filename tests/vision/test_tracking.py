@@ -28,7 +28,7 @@ def test_the_first_track_is_the_ball(film: str, error_px: float) -> None:
     assert np.nanmedian(track.radius_px) == pytest.approx(np.median(truth["radius_px"]), rel=0.06)
 
 
-@pytest.mark.parametrize("seed", [4, 5, 6])
+@pytest.mark.parametrize("seed", [6, pytest.param(4, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)])
 def test_a_string_is_no_object_of_its_own(seed: int, tmp_path: Path) -> None:
     simulate("pendulum", tmp_path / "swing.mp4", seed=seed, duration=1.5)
     assert len(track_objects(open_video(str(tmp_path / "swing.mp4"))).tracks) == 1
