@@ -46,6 +46,8 @@ LARGEST_ROW, FAILED_ROW = 1e8, 1e7
 """What a residual that is not finite counts as, and the size from which on an optimum has one such."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
+SEEN_SIGMAS = 2.0
+"""Of an estimate above its lower bound, from which on what is seldom there is seen."""
 UNLEARNED = 0.5
 """A number whose variance is still this share of its prior's was not measured: it is known from where the prior came."""
 SCREEN_ITERATIONS, FIT_ITERATIONS, REFIT_ITERATIONS = 6, 40, 6
@@ -474,15 +476,29 @@ def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
     p = unpack(problem, sets)
     quantities = {**problem.model.report(p), "diameter": (p["diameter"], "m"), "mass": (p["mass"], "kg")}
     extra = problem.model.law_spread(unpack(problem, fit.estimate[None]))
+    covariance = _without_absent(problem, fit)
     m, out = len(h), {}
     for name, (value, unit) in quantities.items():
         value = np.broadcast_to(value, (2 * m + 1,))
         if not np.isfinite(value[0]):
             continue
         gradient = (value[1 : m + 1] - value[m + 1 :]) / (2 * h)
-        sigma = math.sqrt(max(float(gradient @ fit.covariance @ gradient), 0.0))
+        sigma = math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
         out[name] = Quantity(float(value[0]), math.hypot(sigma, float(extra.get(name, 0.0))), unit, _source(problem, name, np.diag(fit.covariance)))
     return out
+
+
+def _without_absent(problem: Problem, fit: Fit) -> Floats:
+    """The covariance given that what is seldom there, and is not seen, is absent: of what it could stand in for, the simpler law tells more.
+
+    Bands keep the doubt.
+    """
+    covariance = fit.covariance
+    for i, name in enumerate(problem.names):
+        seldom = any(parameter.name == name and parameter.seldom for parameter in problem.model.parameters)
+        if seldom and fit.estimate[i] - problem.lower[i] < SEEN_SIGMAS * math.sqrt(covariance[i, i]):
+            covariance = covariance - np.outer(covariance[i], covariance[i]) / covariance[i, i]
+    return covariance
 
 
 def _source(problem: Problem, name: str, variance: Floats) -> Source:

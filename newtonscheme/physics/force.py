@@ -24,7 +24,8 @@ class Parameter:
     """One number that a fit may move.
 
     ``prior_value`` and ``prior_sigma`` are what is believed before anything is seen; with ``scale="log"`` the parameter is
-    positive and ``prior_sigma`` is that of its natural logarithm. ``initial`` names the state component it starts, if any.
+    positive and ``prior_sigma`` is that of its natural logarithm. ``initial`` names the state component it starts, if any. What is
+    ``seldom`` there is taken for absent where quantities are told, unless it is seen.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Parameter:
     prior_sigma: float
     scale: Literal["linear", "log"] = "linear"
     initial: str | None = None
+    seldom: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ PARAMETERS = (
     Parameter(name="length", unit="m", lower=0.01, upper=50.0, prior_value=0.7, prior_sigma=1.0, scale="log"),
     Parameter(name="damping", unit="1/s", lower=0.0, upper=5.0, prior_value=0.0, prior_sigma=0.3),
     Parameter(name="quadratic_damping", unit="1", lower=0.0, upper=2.0, prior_value=0.0, prior_sigma=0.03),
-    Parameter(name="dry_damping", unit="rad", lower=0.0, upper=0.2, prior_value=0.0, prior_sigma=0.005),
+    Parameter(name="dry_damping", unit="rad", lower=0.0, upper=0.2, prior_value=0.0, prior_sigma=0.005, seldom=True),
     Parameter(name="plane_angle", unit="rad", lower=-1.2, upper=1.2, prior_value=0.0, prior_sigma=0.14),
 )
 GRID_PER_RESOLUTION = 3.0
