@@ -46,7 +46,7 @@ LARGEST_ROW, FAILED_ROW = 1e8, 1e7
 """What a residual that is not finite counts as, and the size from which on an optimum has one such."""
 STEP = 1e-6
 """Finite-difference step in coordinates whose natural size is about one (logarithms, radians); pixels and metres scale it."""
-SEEN_SIGMAS = 2.0
+SEEN_SIGMAS = 1.0
 """Of an estimate above its lower bound, from which on what is seldom there is seen."""
 UNLEARNED = 0.5
 """A number whose variance is still this share of its prior's was not measured: it is known from where the prior came."""
@@ -476,7 +476,7 @@ def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
     p = unpack(problem, sets)
     quantities = {**problem.model.report(p), "diameter": (p["diameter"], "m"), "mass": (p["mass"], "kg")}
     extra = problem.model.law_spread(unpack(problem, fit.estimate[None]))
-    covariance = _without_absent(problem, fit)
+    covariance = told_covariance(problem, fit)
     m, out = len(h), {}
     for name, (value, unit) in quantities.items():
         value = np.broadcast_to(value, (2 * m + 1,))
@@ -488,7 +488,7 @@ def derive_quantities(problem: Problem, fit: Fit) -> dict[str, Quantity]:
     return out
 
 
-def _without_absent(problem: Problem, fit: Fit) -> Floats:
+def told_covariance(problem: Problem, fit: Fit) -> Floats:
     """The covariance given that what is seldom there, and is not seen, is absent: of what it could stand in for, the simpler law tells more.
 
     Bands keep the doubt.

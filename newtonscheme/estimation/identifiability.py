@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from ..types import Account, Excess, Fit, Floats, Identifiability, TimeSource
-from .fitting import perturb, restate
+from .fitting import perturb, restate, told_covariance
 from .forecasting import discrepancy_sigma
 from .parameters import Known, Problem, predict_image, prior_residuals, unpack
 from .rulers import EARTH
@@ -65,8 +66,8 @@ def account_errors(fit: Fit, known: Known, *, time_source: TimeSource, horizon: 
     """
     problem = restate(fit, known)
     sets, h = perturb(problem, fit.estimate)
-    moves = _moves(problem, fit, sets, h, CLOCK_SIGMA[time_source])
-    accounts = [_account(name, unit, gradient, moves, 0.0) for name, unit, gradient in _gradients(problem, sets, h)]
+    moves, told = (_moves(problem, each, sets, h, CLOCK_SIGMA[time_source]) for each in (fit, replace(fit, covariance=told_covariance(problem, fit))))
+    accounts = [_account(name, unit, gradient, told, 0.0) for name, unit, gradient in _gradients(problem, sets, h)]
     since = np.array([float(fit.track.t[-1] - fit.track.t[0]) + horizon])
     image, _ = predict_image(problem, sets, since)
     slope = _central(image[:, 0, :2], h)
