@@ -140,9 +140,10 @@ def in_view_of(seen: Track, reference: Track) -> Track:
     """
     if reference.to_reference is None or seen.to_reference is not None or len(seen) == 0:
         return reference
+    from .vision.registration import mapped
+
     onto = np.linalg.inv(reference.to_reference[int(np.argmin(np.abs(reference.frame - seen.frame[-1])))])
-    whole = np.column_stack([reference.centre_px, np.ones(len(reference))]) @ onto.T
-    return replace(reference, centre_px=whole[:, :2] / whole[:, 2:], to_reference=onto @ reference.to_reference)
+    return replace(reference, centre_px=mapped(onto, reference.centre_px), to_reference=onto @ reference.to_reference)
 
 
 def in_time_of(seen: Track, reference: Track) -> Track:

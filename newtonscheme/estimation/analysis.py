@@ -120,8 +120,8 @@ def analyse_tracks(
     worthy = [i for i, track in enumerate(tracks) if track.smoothness >= LEAST_WORTH * tracks[0].smoothness]
     chosen = worthy[:TRACKS_TRIED] if index is None else [index]
     best: Analysis | None = None
-    times = [time for track in tracks if len(track) for time in (float(track.t[0]), float(track.t[-1]))]
-    shown_for = max(times, default=0.0) - min(times, default=0.0)
+    moving = [track for track in tracks if len(track)]
+    shown_for = max((float(track.t[-1]) for track in moving), default=0.0) - min((float(track.t[0]) for track in moving), default=0.0)
     for i in chosen:
         analysis = analyse_track(
             tracks[i], recogniser, camera, knowledge, pattern=pattern, index=i, size_px=size_px, moment=moment, shown_for=shown_for

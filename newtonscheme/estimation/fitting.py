@@ -494,9 +494,9 @@ def told_covariance(problem: Problem, fit: Fit) -> Floats:
     Bands keep the doubt.
     """
     covariance = fit.covariance
+    seldom = {parameter.name for parameter in problem.model.parameters if parameter.seldom}
     for i, name in enumerate(problem.names):
-        seldom = any(parameter.name == name and parameter.seldom for parameter in problem.model.parameters)
-        if seldom and fit.estimate[i] - problem.lower[i] < SEEN_SIGMAS * math.sqrt(covariance[i, i]):
+        if name in seldom and fit.estimate[i] - problem.lower[i] < SEEN_SIGMAS * math.sqrt(covariance[i, i]):
             covariance = covariance - np.outer(covariance[i], covariance[i]) / covariance[i, i]
     return covariance
 

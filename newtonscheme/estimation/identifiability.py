@@ -66,7 +66,8 @@ def account_errors(fit: Fit, known: Known, *, time_source: TimeSource, horizon: 
     """
     problem = restate(fit, known)
     sets, h = perturb(problem, fit.estimate)
-    moves, told = (_moves(problem, each, sets, h, CLOCK_SIGMA[time_source]) for each in (fit, replace(fit, covariance=told_covariance(problem, fit))))
+    moves, covariance = _moves(problem, fit, sets, h, CLOCK_SIGMA[time_source]), told_covariance(problem, fit)
+    told = moves if covariance is fit.covariance else _moves(problem, replace(fit, covariance=covariance), sets, h, CLOCK_SIGMA[time_source])
     accounts = [_account(name, unit, gradient, told, 0.0) for name, unit, gradient in _gradients(problem, sets, h)]
     since = np.array([float(fit.track.t[-1] - fit.track.t[0]) + horizon])
     image, _ = predict_image(problem, sets, since)

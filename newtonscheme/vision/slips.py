@@ -8,7 +8,7 @@ clock on the whole: what it left out it makes up for, where nobody may see it, a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,6 +28,8 @@ MOST_LEFT, LITTLE_LEFT = 8.0, 0.04
 whatever the time."""
 MOST_SLIPS = 20
 """A film with more has no clock that could be mended."""
+MOST_SPACINGS = 512
+"""Matrices that are kept: tracks with gaps share a few spacings of their samples."""
 TRUSTED = 0.5
 """Of the best track's smoothness: limbs and shadows jump for other reasons."""
 LEAST_STEP_SIGMAS = 8.0
@@ -81,23 +83,22 @@ def _clearest(track: Track, stated: Ints) -> tuple[int, int] | None:
         return None
     places = track.centre_px[asked[:, None] + np.arange(2 * SIDE)]
     square = np.median(track.sigma_px[asked[:, None] + np.arange(2 * SIDE)], axis=1) ** 2
-    plain = np.all(np.delete(inner[asked], SIDE - 1, axis=1) == 1, axis=1)
     left = np.empty((len(asked), MOST_FRAMES))
-    choices = range(1, MOST_FRAMES + 1)
-    for frames in choices:
-        left[plain, frames - 1] = np.sum((_residual_maker(frames) @ places[plain]) ** 2, axis=(1, 2))
-    for k in np.flatnonzero(~plain):
-        for frames in choices:
-            steps = np.where(np.arange(2 * SIDE - 1) == SIDE - 1, frames, inner[asked[k]])
-            left[k, frames - 1] = np.sum((_left_by(np.append(0.0, np.cumsum(steps))) @ places[k]) ** 2)
+    spacings, which = np.unique(inner[asked], axis=0, return_inverse=True)
+    for k, spacing in enumerate(spacings.tolist()):
+        # Ravelled: numpy 2.0 alone gives it a second axis.
+        own = which.ravel() == k
+        for frames in range(1, MOST_FRAMES + 1):
+            makes = _residual_maker((*spacing[: SIDE - 1], frames, *spacing[SIDE:]))
+            left[own, frames - 1] = np.sum((makes @ places[own]) ** 2, axis=(1, 2))
     middle = inner[asked, SIDE - 1]
-    own = left[np.arange(len(asked)), middle - 1]
+    stays = left[np.arange(len(asked)), middle - 1]
     left[np.arange(MOST_FRAMES) < middle[:, None] - 1] = np.inf
     best = np.argmin(left, axis=1)
     least = left[np.arange(len(asked)), best]
-    gain = (own - least) / np.maximum(least / FREEDOM, square)
+    gain = (stays - least) / np.maximum(least / FREEDOM, square)
     step = np.sum((places[:, SIDE] - places[:, SIDE - 1]) ** 2, axis=1)
-    told = (gain > CLEARLY) & (own > MUCH_BETTER * least) & (step > LEAST_STEP_SIGMAS**2 * square)
+    told = (gain > CLEARLY) & (stays > MUCH_BETTER * least) & (step > LEAST_STEP_SIGMAS**2 * square)
     told &= least < FREEDOM * np.maximum(MOST_LEFT * square, LITTLE_LEFT**2 * step)
     if not told.any():
         return None
@@ -112,17 +113,11 @@ def _even(track: Track) -> Bools:
     return np.asarray(np.max(off, axis=1) < EVEN)
 
 
-@cache
-def _residual_maker(middle: int) -> Floats:
-    """What a cubic leaves of samples a frame apart, but for ``middle`` frames between those on either side."""
-    t = np.arange(2 * SIDE, dtype=float)
-    t[SIDE:] += middle - 1.0
-    return _left_by(t)
-
-
-def _left_by(t: Floats) -> Floats:
-    """(n, n) matrix from values at times (n,) to what a cubic leaves of them."""
-    basis = np.linalg.qr(np.vander(2.0 * (t - t[0]) / (t[-1] - t[0]) - 1.0, 4))[0]
+@lru_cache(maxsize=MOST_SPACINGS)
+def _residual_maker(steps: tuple[int, ...]) -> Floats:
+    """(2 SIDE, 2 SIDE): from samples so many frames apart to what a cubic leaves of them."""
+    t = np.append(0.0, np.cumsum(steps))
+    basis = np.linalg.qr(np.vander(2.0 * t / t[-1] - 1.0, 4))[0]
     return np.asarray(np.eye(len(t)) - basis @ basis.T)
 
 
